@@ -1,0 +1,26 @@
+import type { UnixMillis } from "./clock.js";
+import type { CountedFault } from "./fault-counter.js";
+
+/** Is a road open, and if not: what, why and how to mend it. */
+export type RoadStatus = { readonly up: true; readonly since: UnixMillis } | { readonly up: false; readonly since: UnixMillis; readonly reason: string };
+
+/** How the gateway itself is: for `status`, `/readyz` and the log. */
+export interface GatewayStatus {
+	readonly started: UnixMillis;
+	readonly uplink: RoadStatus;
+	readonly links: readonly ({ readonly id: string } & RoadStatus)[];
+	/** Why nothing can be stored; nothing while all is well. */
+	readonly store?: string;
+	readonly devices: number;
+	/** What came in and could not be used, counted; the latest last. */
+	readonly faults: readonly CountedFault[];
+}
+
+/** What is wrong now, a sentence each; none when all is well. */
+export function troubles(status: GatewayStatus): string[] {
+	return [
+		...(status.uplink.up ? [] : [`uplink: ${status.uplink.reason}`]),
+		...status.links.flatMap((link) => (link.up ? [] : [`link "${link.id}": ${link.reason}`])),
+		...(status.store === undefined ? [] : [status.store]),
+	];
+}

@@ -1,0 +1,182 @@
+import { type Availability, type Judgement, judge, LATE_AFTER, LINK_GRACE, type Statement } from "./availability.js";
+import type { Millis, UnixMillis } from "./clock.js";
+import type { Device } from "./device.js";
+import { GatewayError } from "./errors.js";
+import { checkValue, findPoint, isReadable, isWritable, type Point } from "./point.js";
+import type { Reading } from "./reading.js";
+import { sameValue, type Value } from "./value.js";
+
+/** What one event changed. Modules of the north wing turn it into stanzas. */
+export interface Change {
+	readonly twin: Twin;
+	/** Readings whose value is not the one before. */
+	readonly readings: readonly Reading[];
+	/** The availability or its reason is not the one before. */
+	readonly availability: boolean;
+}
+
+/** A source clock may be this much ahead; what claims to be later than that does not hold back what comes after it. */
+const CLOCK_TOLERANCE: Millis = 60_000;
+
+/** A late or a retained message must not overwrite what came after it. */
+function isOlder(reading: Reading, before: Reading): boolean {
+	if (reading.ageUnknown && !before.ageUnknown) return true;
+	return reading.at < before.at && before.at <= before.received + CLOCK_TOLERANCE;
+}
+
+/** What the gateway knows of one device now: its last readings, and whether it is there. */
+export class Twin {
+	#device: Device;
+	#last = new Map<string, Reading>();
+	#judgement: Judgement = { availability: "unknown", reason: "not heard from yet" };
+	#since: UnixMillis;
+	#linkDown: { since: UnixMillis; reason: string } | undefined;
+	#said: { state: Statement; reason?: string } | undefined;
+	#heard: UnixMillis | undefined;
+	#irregular = false;
+	#listeners = new Set<(reading: Reading) => void>();
+
+	constructor(device: Device, now: UnixMillis) {
+		this.#device = device;
+		this.#since = now;
+	}
+
+	get device(): Device {
+		return this.#device;
+	}
+
+	get availability(): Availability {
+		return this.#judgement.availability;
+	}
+
+	/** Why, for people; nothing where the word says it all. */
+	get reason(): string | undefined {
+		return this.#judgement.reason;
+	}
+
+	/** When the availability became what it is. */
+	get since(): UnixMillis {
+		return this.#since;
+	}
+
+	/** The last live message. */
+	get heard(): UnixMillis | undefined {
+		return this.#heard;
+	}
+
+	/** The last reading of each point, in the order of the points. */
+	get readings(): ReadonlyMap<string, Reading> {
+		return this.#last;
+	}
+
+	/** Can a command reach it? Late and unknown devices are given the chance; the answer is theirs. */
+	get reachable(): boolean {
+		return this.availability !== "offline" && this.#linkDown === undefined;
+	}
+
+	/** Its source describes it anew. Readings of points that it no longer has are dropped. */
+	redefine(device: Device): void {
+		this.#device = device;
+		for (const point of this.#last.keys()) if (!Object.hasOwn(device.points, point)) this.#last.delete(point);
+	}
+
+	/** Readings of the past, from the store: values, but no sign of life and no confirmation. */
+	restore(readings: readonly Reading[]): void {
+		for (const reading of readings) if (Object.hasOwn(this.#device.points, reading.point)) this.#last.set(reading.point, reading);
+	}
+
+	/**
+	 * Take readings in, and say what is new. The twin is the buffer: the newest reading wins.
+	 *
+	 * @param live False for retained messages: those give values, and no life.
+	 */
+	apply(readings: readonly Reading[], live: boolean, now: UnixMillis): Change {
+		const changed: Reading[] = [];
+		for (const reading of readings) {
+			const before = this.#last.get(reading.point);
+			if (before && isOlder(reading, before)) continue;
+			this.#last.set(reading.point, reading);
+			if (!before || !sameValue(before.value, reading.value)) changed.push(reading);
+			if (live) for (const listen of [...this.#listeners]) listen(reading);
+		}
+		if (live) this.#hear(now);
+		return this.#change(changed, now);
+	}
+
+	/** A live message without a reading. */
+	alive(now: UnixMillis): Change {
+		this.#hear(now);
+		return this.#change([], now);
+	}
+
+	/** An availability topic, a last will or a description speaks of this device. */
+	say(state: Statement, reason: string | undefined, now: UnixMillis): Change {
+		this.#said = { state, ...(reason !== undefined && { reason }) };
+		return this.#change([], now);
+	}
+
+	/** Its link came up, or went down for a reason. What was known of its life ends with a long outage. */
+	link(down: string | undefined, now: UnixMillis): Change {
+		if (down !== undefined) this.#linkDown ??= { since: now, reason: down };
+		else if (this.#linkDown) {
+			if (now - this.#linkDown.since >= LINK_GRACE) this.#heard = this.#said = undefined;
+			this.#linkDown = undefined;
+		}
+		return this.#change([], now);
+	}
+
+	/** What silence means by now. */
+	judge(now: UnixMillis): Change {
+		return this.#change([], now);
+	}
+
+	/** Every live reading from now on, until the answer is called. For who waits for a confirmation. */
+	listen(hear: (reading: Reading) => void): () => void {
+		this.#listeners.add(hear);
+		return () => this.#listeners.delete(hear);
+	}
+
+	/** The point of this name. @throws {GatewayError} `unknown-point`. */
+	point(name: string): readonly [name: string, point: Point] {
+		const found = findPoint(this.#device.points, name);
+		if (!found) throw new GatewayError("unknown-point", `Cannot find "${name}": ${this.#device.name} has ${Object.keys(this.#device.points).join(", ") || "no points"}`);
+		return found;
+	}
+
+	/** The point that may be read under this name. @throws {GatewayError} `unknown-point`, `not-readable`. */
+	readable(name: string): readonly [name: string, point: Point] {
+		const found = this.point(name);
+		if (!isReadable(found[1])) throw new GatewayError("not-readable", `Cannot read "${found[0]}": it can only be set`);
+		return found;
+	}
+
+	/** The point that may be set to this value. @throws {GatewayError} `unknown-point`, `not-writable`, `bad-value`. */
+	writable(name: string, value: Value): readonly [name: string, point: Point] {
+		const found = this.point(name);
+		if (!isWritable(found[1])) throw new GatewayError("not-writable", `Cannot set "${found[0]}": it is read-only`);
+		checkValue(found[0], found[1], value);
+		return found;
+	}
+
+	#hear(now: UnixMillis): void {
+		const every = this.#device.every;
+		const inRhythm = this.#heard !== undefined && every !== undefined && now - this.#heard <= LATE_AFTER * every;
+		if (inRhythm) this.#irregular = false;
+		else if (this.#heard !== undefined && every !== undefined) this.#irregular = true;
+		this.#heard = now;
+	}
+
+	#change(readings: readonly Reading[], now: UnixMillis): Change {
+		const before = this.#judgement;
+		this.#judgement = judge({
+			irregular: this.#irregular,
+			...(this.#linkDown && { linkDown: this.#linkDown }),
+			...(this.#said && { said: this.#said }),
+			...(this.#heard !== undefined && { heard: this.#heard }),
+			...(this.#device.every !== undefined && { every: this.#device.every }),
+		}, before.availability, now);
+		const availability = before.availability !== this.#judgement.availability;
+		if (availability) this.#since = now;
+		return { twin: this, readings, availability };
+	}
+}

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { confirmation } from "../../src/core/confirmation.js";
+import type { Announcement } from "../../src/core/device.js";
+import type { Reading } from "../../src/core/reading.js";
+import { Registry } from "../../src/core/registry.js";
+import { numericFromText, textOf, type Value } from "../../src/core/value.js";
+import { FakeClock } from "../fakes/clock.js";
+
+const ANNOUNCEMENT: Announcement = { address: "0x01", name: "Boiler", every: 10_000, points: { setpoint: { kind: "numeric", access: "rw", unit: "°C", step: 0.5 }, output: { kind: "boolean", access: "rw" } } };
+
+function twinAt(clock: FakeClock, announcement = ANNOUNCEMENT) {
+	return new Registry().announce("bus", announcement, clock.now()).twin;
+}
+
+function reading(clock: FakeClock, point: string, value: Value, more: Partial<Reading> = {}): Reading {
+	return { point, value, at: clock.now(), received: clock.now(), quality: "good", ...more };
+}
+const n = (text: string) => numericFromText(text)!;
+
+test("Twin.apply() tells a change once, and keeps the newest digits", () => {
+	const clock = new FakeClock();
+	const twin = twinAt(clock);
+	assert.equal(twin.apply([reading(clock, "setpoint", n("21.5"))], true, clock.now()).readings.length, 1);
+	assert.equal(twin.apply([reading(clock, "setpoint", n("21.50"))], true, clock.now()).readings.length, 0);
+	assert.equal(textOf(twin.readings.get("setpoint")!.value), "21.50");
+});
+
+test("Twin.apply() gives a retained message no life, and lets it overwrite nothing", async () => {
+	const clock = new FakeClock();
+	const twin = twinAt(clock);
+	twin.apply([reading(clock, "setpoint", n("5"), { ageUnknown: true })], false, clock.now());
+	assert.equal(twin.availability, "unknown");
+	twin.apply([reading(clock, "setpoint", n("21"))], true, clock.now());
+	assert.equal(twin.availability, "online");
+	await clock.advance(1_000);
+	twin.apply([reading(clock, "setpoint", n("5"), { ageUnknown: true })], false, clock.now());
+	assert.equal(textOf(twin.readings.get("setpoint")!.value), "21");
+});
+
+test("Twin.apply() ignores what is older than what it has, but not after a source clock ran ahead", () => {
+	const clock = new FakeClock();
+	const twin = twinAt(clock);
+	twin.apply([reading(clock, "setpoint", n("21"))], true, clock.now());
+	twin.apply([reading(clock, "setpoint", n("19"), { at: clock.now() - 60_000 })], true, clock.now());
+	assert.equal(textOf(twin.readings.get("setpoint")!.value), "21");
+	twin.apply([reading(clock, "setpoint", n("22"), { at: clock.now() + 86_400_000 })], true, clock.now());
+	twin.apply([reading(clock, "setpoint", n("23"))], true, clock.now());
+	assert.equal(textOf(twin.readings.get("setpoint")!.value), "23");
+});
+
+test("a device that falls silent is late, then offline, and online again only after two messages in rhythm", async () => {
+	const clock = new FakeClock();
+	const twin = twinAt(clock);
+	const seen: string[] = [];
+	const judge = () => { if (twin.judge(clock.now()).availability) seen.push(twin.availability); };
+	if (twin.alive(clock.now()).availability) seen.push(twin.availability);
+	for (let second = 0; second < 60; second++) { await clock.advance(1_000); judge(); }
+	if (twin.alive(clock.now()).availability) seen.push(twin.availability);
+	await clock.advance(10_000);
+	if (twin.alive(clock.now()).availability) seen.push(twin.availability);
+	assert.deepEqual(seen, ["online", "late", "offline", "late", "online"]);
+});
+
+test("a link outage within the grace changes nothing; a longer one makes devices unknown until they are heard", async () => {
+	const clock = new FakeClock();
+	const twin = twinAt(clock);
+	twin.say("online", undefined, clock.now());
+	twin.link("the broker is gone", clock.now());
+	await clock.advance(3_000);
+	assert.equal(twin.judge(clock.now()).availability, false);
+	twin.link(undefined, clock.now());
+	assert.equal(twin.availability, "online");
+	twin.link("the broker is gone", clock.now());
+	await clock.advance(6_000);
+	twin.judge(clock.now());
+	assert.deepEqual([twin.availability, twin.reason], ["unknown", "the broker is gone"]);
+	twin.link(undefined, clock.now());
+	assert.equal(twin.availability, "unknown");
+	twin.alive(clock.now());
+	assert.equal(twin.availability, "online");
+});
+
+test("Registry.announce() refuses a second device with the id of another, naming both", () => {
+	const registry = new Registry([{ id: "boiler", link: "bus", address: "17" }]);
+	registry.announce("bus", { ...ANNOUNCEMENT, address: "17" }, 0);
+	assert.throws(() => registry.announce("farm", { ...ANNOUNCEMENT, address: "Boiler" }, 0), { name: "GatewayError", fault: "bad-config", message: /"boiler" of link "farm" \(Boiler\): link "bus" \(17\) has that id/ });
+});
+
+test("Registry.announce() renames and refines by the config, and finds a device by alias without case", () => {
+	const registry = new Registry([{ id: "boiler", link: "bus", address: "0x01", name: "The boiler", points: { SETPOINT: { min: 10, max: 20 } } }]);
+	const { twin, isNew } = registry.announce("bus", { ...ANNOUNCEMENT, aliases: ["Kitchen"] }, 0);
+	assert.equal(isNew, true);
+	assert.deepEqual([twin.device.id, twin.device.name], ["boiler", "The boiler"]);
+	assert.throws(() => twin.writable("setpoint", n("25")), { fault: "bad-value", message: /10 to 20 °C/ });
+	assert.equal(registry.byPlace("bus", "kitchen"), twin);
+	assert.equal(registry.announce("bus", { ...ANNOUNCEMENT, address: "0X01" }, 0).twin, twin);
+	assert.equal(registry.remove("bus", "0x01"), twin);
+	assert.equal(registry.size, 0);
+});
+
+test("confirmation() resolves with a later live reading within half a step", async () => {
+	const clock = new FakeClock();
+	const twin = twinAt(clock);
+	twin.apply([reading(clock, "setpoint", n("22"))], true, clock.now());
+	const confirmed = confirmation(twin, "setpoint", n("22"), clock, 10_000, new AbortController().signal);
+	twin.apply([reading(clock, "setpoint", n("22"), { ageUnknown: true })], false, clock.now());
+	await clock.advance(2_000);
+	twin.apply([reading(clock, "setpoint", n("22.2"))], true, clock.now());
+	assert.equal(textOf((await confirmed).value), "22.2");
+	assert.equal(clock.pending, 0);
+});
+
+test("confirmation() times out when only retained readings come, and says what the device said last", async () => {
+	const clock = new FakeClock();
+	const twin = twinAt(clock);
+	twin.apply([reading(clock, "setpoint", n("20"))], true, clock.now());
+	const confirmed = confirmation(twin, "setpoint", n("22"), clock, 10_000, new AbortController().signal);
+	const check = assert.rejects(confirmed, { fault: "device-timeout", message: /no reading said 22 within 10 s, it last said 20/ });
+	twin.apply([reading(clock, "setpoint", n("20"))], true, clock.now()); // the old value, which may have been under way
+	await clock.advance(10_000);
+	await check;
+	assert.equal(clock.pending, 0);
+});
+
+test("confirmation() lets a lamp dim to its value, and differs when it settles elsewhere", async () => {
+	const clock = new FakeClock();
+	const twin = twinAt(clock);
+	twin.apply([reading(clock, "setpoint", n("10"))], true, clock.now());
+	const dimmed = confirmation(twin, "setpoint", n("30"), clock, 10_000, new AbortController().signal);
+	for (const step of ["15", "20", "25", "30"]) {
+		twin.apply([reading(clock, "setpoint", n(step))], true, clock.now());
+		await clock.advance(1_000);
+	}
+	assert.equal(textOf((await dimmed).value), "30");
+	const clamped = confirmation(twin, "setpoint", n("40"), clock, 10_000, new AbortController().signal);
+	const check = assert.rejects(clamped, { fault: "device-differs", message: /told 40 and says 35/ });
+	twin.apply([reading(clock, "setpoint", n("35"))], true, clock.now());
+	await clock.advance(3_000);
+	await check;
+});
+
+test("confirmation() ends with its signal and leaves no timer", async () => {
+	const clock = new FakeClock();
+	const stop = new AbortController();
+	const confirmed = confirmation(twinAt(clock), "setpoint", n("30"), clock, 10_000, stop.signal);
+	const check = assert.rejects(confirmed, /stopping/);
+	stop.abort(new Error("stopping"));
+	await check;
+	assert.equal(clock.pending, 0);
+});
