@@ -1,0 +1,29 @@
+// pino straight to stdout: no transport worker, which would cost as much memory as the gateway itself.
+import pino from "pino";
+import type { Log } from "./core/log.js";
+
+export interface LogOptions {
+	readonly level: "debug" | "info" | "warn" | "error" | "silent";
+	/** Texts that must never appear: wherever one stands in a line, it is blotted out. */
+	readonly secrets: readonly string[];
+	/** Where lines go; stdout when left out. */
+	readonly to?: { write(line: string): void };
+}
+
+/** Keys whose values are secret wherever they stand. */
+const SECRET_PATHS = ["secret", "password", "*.secret", "*.password", "*.*.secret", "*.*.password"];
+/** Shorter ones are parts of ordinary words. */
+const MIN_SECRET = 4;
+
+/** The log of the process: JSON lines, secrets blotted out. */
+export function createLog({ level, secrets, to = process.stdout }: LogOptions): Log {
+	const hidden = secrets.filter((secret) => secret.length >= MIN_SECRET).flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
+	const clean = { write: (line: string) => void to.write(hidden.reduce((text, secret) => text.replaceAll(secret, "[redacted]"), line)) };
+	const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) }, redact: { paths: SECRET_PATHS, censor: "[redacted]" } }, clean);
+	return {
+		debug: (facts, text) => logger.debug(facts, text),
+		info: (facts, text) => logger.info(facts, text),
+		warn: (facts, text) => logger.warn(facts, text),
+		error: (facts, text) => logger.error(facts, text),
+	};
+}
