@@ -33,5 +33,11 @@ export const MIGRATIONS: readonly string[] = [
 		quality TEXT NOT NULL,
 		PRIMARY KEY (link, address, point)
 	) STRICT, WITHOUT ROWID;
+
+	CREATE TABLE filter (             -- what the durable session of an MQTT link is subscribed to
+		link TEXT NOT NULL,
+		filter TEXT NOT NULL,
+		PRIMARY KEY (link, filter)
+	) STRICT, WITHOUT ROWID;
 	`,
 ];

@@ -132,6 +132,20 @@ export class Store implements SubscriptionStore {
 		});
 	}
 
+	/** The topic filters that a link listened to last: a durable session at a broker outlives this process. */
+	filters(link: string): readonly string[] {
+		return rows(this.#db.prepare("SELECT filter FROM filter WHERE link = ? ORDER BY filter"), link).map((row) => String(row["filter"]));
+	}
+
+	/** Resolves when they are on disk. @throws {GatewayError} `store-failed`. */
+	putFilters(link: string, filters: readonly string[]): Promise<void> {
+		return this.#write(() => this.#transaction(() => {
+			this.#db.prepare("DELETE FROM filter WHERE link = ?").run(link);
+			const insert = this.#db.prepare("INSERT OR IGNORE INTO filter (link, filter) VALUES (?, ?)");
+			for (const filter of filters) insert.run(link, filter);
+		}));
+	}
+
 	/** Remember that a twin changed; it is written with the next flush. */
 	touch(twin: Twin): void {
 		this.#dirty.add(twin);
@@ -154,17 +168,10 @@ export class Store implements SubscriptionStore {
 		const twins = [...this.#dirty];
 		const removed = [...this.#removed.values()];
 		try {
-			await this.#write(() => {
-				this.#db.exec("BEGIN");
-				try {
-					for (const { link, address } of removed) this.#erase(link, address);
-					for (const twin of twins) this.#writeTwin(twin);
-					this.#db.exec("COMMIT");
-				} catch (error) {
-					if (this.#db.inTransaction) this.#db.exec("ROLLBACK");
-					throw error;
-				}
-			});
+			await this.#write(() => this.#transaction(() => {
+				for (const { link, address } of removed) this.#erase(link, address);
+				for (const twin of twins) this.#writeTwin(twin);
+			}));
 			for (const twin of twins) this.#dirty.delete(twin);
 			for (const { link, address } of removed) this.#removed.delete(`${link}\n${address}`);
 		} catch (error) {
@@ -209,6 +216,18 @@ export class Store implements SubscriptionStore {
 		}
 	}
 
+	/** All of it, or nothing. */
+	#transaction(work: () => void): void {
+		this.#db.exec("BEGIN");
+		try {
+			work();
+			this.#db.exec("COMMIT");
+		} catch (error) {
+			if (this.#db.inTransaction) this.#db.exec("ROLLBACK");
+			throw error;
+		}
+	}
+
 	/** Run one write, and keep the health of the store. */
 	async #write(work: () => void): Promise<void> {
 		try {
@@ -224,8 +243,8 @@ export class Store implements SubscriptionStore {
 	}
 }
 
-function rows(statement: { all(): unknown[] }): Record<string, unknown>[] {
-	return statement.all().filter((row): row is Record<string, unknown> => typeof row === "object" && row !== null);
+function rows(statement: { all(...values: unknown[]): unknown[] }, ...values: readonly string[]): Record<string, unknown>[] {
+	return statement.all(...values).filter((row): row is Record<string, unknown> => typeof row === "object" && row !== null);
 }
 
 function userVersion(db: Database.Database): number {

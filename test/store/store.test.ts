@@ -63,6 +63,16 @@ test("Store brings twins back with their digits, kinds and times, as their sourc
 	assert.deepEqual(open(folder).twins(), []);
 });
 
+test("Store keeps the topic filters of a link, newest set only", async (t) => {
+	const folder = folderFor(t);
+	const store = open(folder);
+	await store.putFilters("farm", ["b/#", "a/+", "b/#"]);
+	await store.putFilters("other", ["x"]);
+	await store.putFilters("farm", ["c/#"]);
+	assert.deepEqual([open(folder).filters("farm"), open(folder).filters("other"), open(folder).filters("none")], [["c/#"], ["x"], []]);
+	await store.close();
+});
+
 test("Store keeps its folder at 0700 and its file at 0600", async (t) => {
 	const folder = folderFor(t);
 	const store = open(folder);

@@ -1,0 +1,204 @@
+// The embedded broker: MQTT Version 3.1.1 by aedes, for whom has none. Everything is kept in memory and bounded.
+// Source: https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html
+//
+// A client of MQTT 5 is refused with CONNACK return code 1, "unacceptable protocol version" (section 3.1.2.2), and its connection closed; most clients then try 3.1.1.
+// Sessions end with their connections: a broker may have none to resume (section 3.1.2.4), and nothing is kept for who may never come back.
+
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { EventEmitter } from "node:events";
+import { createServer, isIP, type Server, type Socket } from "node:net";
+import { Duplex } from "node:stream";
+import { createServer as createTlsServer } from "node:tls";
+import { Aedes, type Client } from "aedes";
+import { type Clock, deadline, type Millis } from "../../core/clock.js";
+import { GatewayError, messageOf } from "../../core/errors.js";
+import { FrameGuard } from "./frame-guard.js";
+import { answered } from "./waits.js";
+
+export interface BrokerOptions {
+	/** `host:port`; port 0 takes a free one. */
+	readonly listen: string;
+	/** Passwords by user name. Without users only this machine may connect. */
+	readonly users?: Readonly<Record<string, string>>;
+	/** PEM. */
+	readonly tls?: { readonly cert: Uint8Array; readonly key: Uint8Array };
+	/** Default: 500. */
+	readonly maxClients?: number;
+}
+
+export interface Broker {
+	readonly port: number;
+	/** The gateway's own way in: a listener on this machine alone, with a password of this run. */
+	readonly own: { readonly url: string; readonly username: string; readonly password: string };
+	/** Connections are closed. Bounded by two seconds. */
+	close(): Promise<void>;
+}
+
+/** A client that was refused or dropped: its id or address, and why. */
+export type BrokerFault = (where: string, reason: string) => void;
+
+const MAX_CLIENTS = 500;
+const CONNECT_WITHIN: Millis = 10_000;
+/** Who does not read what is sent to him is dropped after this long. */
+const DRAIN_WITHIN: Millis = 60_000;
+const CLOSE_WITHIN: Millis = 2_000;
+/** Messages that are being delivered at once. */
+const CONCURRENCY = 100;
+/** A retained message stays for ever: their number and size are what a sender could fill the memory with. */
+const MAX_RETAINED = 10_000;
+const MAX_RETAINED_BYTES = 64 * 1_048_576;
+
+/**
+ * Start the broker.
+ *
+ * @throws {GatewayError} `bad-config` for an address that is none or is taken, for one open to others without users, and for a certificate that is none.
+ */
+export async function startBroker(options: BrokerOptions, clock: Clock, fault: BrokerFault): Promise<Broker> {
+	const { host, port } = addressFrom(options.listen);
+	const users = new Map(Object.entries(options.users ?? {}));
+	if (users.size === 0 && !isLoopback(host)) throw new GatewayError("bad-config", `Cannot let the broker listen on "${options.listen}" without users: everybody in that network could command devices; give "users:", or listen on 127.0.0.1`);
+	const own = { username: `own-${randomBytes(6).toString("hex")}`, password: randomBytes(24).toString("base64url") };
+	const owned = new WeakSet<object>();
+	const retained = new Retained();
+
+	const aedes = await Aedes.createBroker({
+		concurrency: CONCURRENCY,
+		connectTimeout: CONNECT_WITHIN,
+		drainTimeout: DRAIN_WITHIN,
+		preConnect: (_client, packet, done) => {
+			Object.assign(packet, { clean: true }); // see the head of this file
+			done(null, true);
+		},
+		authenticate: (client, username, password, done) => {
+			const expected = owned.has(client.conn) ? new Map([[own.username, own.password]]) : users;
+			if (expected.size === 0 || isRight(expected, username, password)) done(null, true);
+			else done(Object.assign(new Error("wrong user name or password"), { returnCode: 4 }), false);
+		},
+		authorizePublish: (_client, packet, done) => {
+			if (packet.topic.startsWith("$SYS/")) done(new Error("$SYS is the broker's own"));
+			else if (packet.retain && !retained.put(packet.topic, packet.payload.length)) done(new Error("too many retained messages"));
+			else done(null);
+		},
+	});
+	aedes.on("clientError", (client, error) => fault(nameOf(client), error.message));
+	aedes.on("connectionError", (client, error) => fault(nameOf(client), error.message));
+	EventEmitter.prototype.on.call(aedes, "error", (error: unknown) => fault("broker", messageOf(error))); // missing in its types
+
+	const sockets = new Set<Socket>();
+	const admit = (socket: Socket, isOwn: boolean): void => {
+		sockets.add(socket);
+		socket.setNoDelay(true);
+		socket.once("close", () => sockets.delete(socket));
+		const guard = new FrameGuard(({ topic, bytes }) => {
+			fault(socket.remoteAddress ?? "a client", `message of ${bytes} bytes on "${topic.slice(0, 120)}": too large`);
+			socket.destroy();
+		});
+		const stream = Duplex.from({ readable: socket.pipe(guard), writable: socket });
+		socket.once("close", () => stream.destroy());
+		guard.on("error", () => socket.destroy());
+		stream.on("error", () => socket.destroy());
+		stream.once("close", () => socket.destroy());
+		if (isOwn) owned.add(stream);
+		aedes.handle(stream);
+	};
+
+	const servers: Server[] = [];
+	const close = async (): Promise<void> => {
+		const limit = deadline(clock, CLOSE_WITHIN);
+		const ended = [answered((done) => aedes.close(() => done()), [limit.signal, late]), ...servers.map((server) => answered((done) => server.close(() => done()), [limit.signal, late]))];
+		for (const socket of sockets) socket.destroy();
+		await Promise.allSettled(ended);
+		limit.dispose();
+	};
+	try {
+		const outer = options.tls ? tlsServer(options.tls, (socket) => admit(socket, false)) : createServer((socket) => admit(socket, false));
+		outer.maxConnections = options.maxClients ?? MAX_CLIENTS;
+		servers.push(outer);
+		const inner = createServer((socket) => admit(socket, true));
+		inner.maxConnections = 10;
+		servers.push(inner);
+		const outerPort = await listen(outer, host, port, options.listen);
+		const innerPort = await listen(inner, "127.0.0.1", 0, "127.0.0.1");
+		return { port: outerPort, own: { url: `mqtt://127.0.0.1:${innerPort}`, ...own }, close };
+	} catch (error) {
+		await close();
+		throw error;
+	}
+}
+
+function late(): Error {
+	return new Error("late");
+}
+
+function tlsServer(tls: NonNullable<BrokerOptions["tls"]>, admit: (socket: Socket) => void): Server {
+	try {
+		const server = createTlsServer({ cert: Buffer.from(tls.cert), key: Buffer.from(tls.key), minVersion: "TLSv1.2", handshakeTimeout: CONNECT_WITHIN }, admit);
+		server.on("tlsClientError", () => undefined); // a scan of the port is no event
+		return server;
+	} catch (error) {
+		throw new GatewayError("bad-config", `Cannot use the broker's "tls:": ${messageOf(error)}; wanted a certificate and its key as PEM`, { cause: error });
+	}
+}
+
+async function listen(server: Server, host: string, port: number, name: string): Promise<number> {
+	await new Promise<void>((resolve, reject) => {
+		server.once("error", (error) => reject(new GatewayError("bad-config", `Cannot let the broker listen on "${name}": ${whyNot(error)}`, { cause: error })));
+		server.listen({ host, port, exclusive: true }, resolve);
+	});
+	const address = server.address();
+	return typeof address === "object" && address !== null ? address.port : port;
+}
+
+function whyNot(error: Error): string {
+	switch ("code" in error ? error.code : undefined) {
+		case "EADDRINUSE": return "another program listens there, perhaps a broker such as Mosquitto; use that one by \"url:\", or take another port";
+		case "EACCES": return "this user may not listen there; take a port above 1023";
+		case "EADDRNOTAVAIL": return "this machine has no such address; take 127.0.0.1, 0.0.0.0 or one of its own";
+		case "ENOTFOUND": return "there is no host of this name; take an address of this machine";
+		default: return error.message;
+	}
+}
+
+function addressFrom(listen: string): { host: string; port: number } {
+	const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/.exec(listen);
+	const port = Number(match?.[3]);
+	if (!match || port > 65_535) throw new GatewayError("bad-config", `Cannot let the broker listen on "${listen}": wanted HOST:PORT, such as 127.0.0.1:1883 or [::1]:1883`);
+	return { host: match[1] ?? match[2]!, port };
+}
+
+function isLoopback(host: string): boolean {
+	return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+/** Takes the same time for a wrong password, at whatever character, and for a user that there is not. */
+function isRight(users: ReadonlyMap<string, string>, username: string | undefined, password: Buffer | undefined): boolean {
+	const expected = users.get(username ?? "");
+	const same = timingSafeEqual(digest(password ?? Buffer.alloc(0)), digest(Buffer.from(expected ?? "")));
+	return same && expected !== undefined && username !== undefined && password !== undefined;
+}
+
+function digest(secret: Buffer): Buffer {
+	return createHash("sha256").update(secret).digest();
+}
+
+/** The name of a client in a fault: never a password. */
+function nameOf(client: Client | null): string {
+	return client?.id ? `client "${String(client.id).slice(0, 64)}"` : "a client";
+}
+
+/** Counts what the retained messages take. */
+class Retained {
+	readonly #sizes = new Map<string, number>();
+	#bytes = 0;
+
+	/** @returns False when there is no room for it. */
+	put(topic: string, bytes: number): boolean {
+		const before = this.#sizes.get(topic);
+		const after = this.#bytes - (before ?? 0) + bytes;
+		if (bytes > 0 && (after > MAX_RETAINED_BYTES || (before === undefined && this.#sizes.size >= MAX_RETAINED))) return false;
+		if (bytes === 0) this.#sizes.delete(topic);
+		else this.#sizes.set(topic, bytes);
+		this.#bytes = after;
+		return true;
+	}
+}
