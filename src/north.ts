@@ -1,0 +1,49 @@
+// The list of what this gateway can do on XMPP. A new XEP is one file in north/ and one line here.
+import type { SubscriptionStore } from "./core/subscription.js";
+import { capabilities } from "./north/caps.js";
+import { chat } from "./north/chat/chat.js";
+import { control } from "./north/control/control.js";
+import { disco } from "./north/disco.js";
+import { last } from "./north/last.js";
+import type { Verbs, XepModule } from "./north/module.js";
+import { ping } from "./north/ping.js";
+import { presence } from "./north/presence.js";
+import { pubsub } from "./north/pubsub.js";
+import { readout } from "./north/readout/readout.js";
+import { type Router, router } from "./north/router.js";
+import { Subscriptions } from "./north/subscriptions.js";
+import { time } from "./north/time.js";
+import { vcard } from "./north/vcard.js";
+import { version } from "./north/version.js";
+
+export interface NorthOptions {
+	readonly store: SubscriptionStore;
+	/** A fresh, unguessable stanza id. */
+	readonly newId: () => string;
+	/** Of the gateway's software. */
+	readonly version: string;
+	/** Minutes east of UTC at a moment. */
+	readonly utcOffset: (at: number) => number;
+}
+
+/** Build the north wing: the modules, and the router that gives each stanza to one of them. */
+export function northWing(verbs: Verbs, { store, newId, version: software, utcOffset }: NorthOptions): { readonly modules: readonly XepModule[]; readonly router: Router } {
+	const all = (): readonly XepModule[] => modules;
+	const caps = capabilities(verbs, all);
+	const sensorData = readout(verbs);
+	const modules: readonly XepModule[] = [
+		presence(verbs, { subscriptions: new Subscriptions(store), capabilities: caps, onContactGone: (jid) => sensorData.gone(jid) }),
+		disco(verbs, { capabilities: caps, modules: all }),
+		sensorData,
+		control(verbs),
+		chat(verbs, { newId }),
+		ping(),
+		version({ software: "Jidway", version: software }),
+		time(verbs, { offset: utcOffset }),
+		last(verbs),
+		vcard(verbs),
+		pubsub(),
+	];
+	return { modules, router: router(verbs, modules) };
+}
+

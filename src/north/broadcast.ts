@@ -1,0 +1,274 @@
+// RFC 6121 §4.2 and §4.4: presence to everybody who has subscribed. There is no broadcast form for a component: each contact is told by name.
+// Source: https://www.rfc-editor.org/rfc/rfc6121#section-4
+
+import { GATEWAY_ID } from "../core/access.js";
+import type { Availability } from "../core/availability.js";
+import type { Millis, UnixMillis } from "../core/clock.js";
+import type { Subscription } from "../core/subscription.js";
+import type { Twin } from "../core/twin.js";
+import type { Verbs } from "./module.js";
+import { isSame, stanzaOf, type Template } from "./presence-template.js";
+import { Bucket, type Rate } from "./rate.js";
+import type { Subscriptions } from "./subscriptions.js";
+import type { Views } from "./views.js";
+
+/** An availability that changes more often is told with its newest state only. An explicit offline must be told within 10 s. */
+const AVAILABILITY_EVERY: Millis = 5_000;
+/** Values in a status are a courtesy; who needs each one reads or watches the device. */
+const VALUES_EVERY: Millis = 60_000;
+/** Values that come together in several messages make one status. */
+const VALUES_SETTLE: Millis = 1_000;
+/** What servers take from one component without throttling it. */
+const PACE: Rate = { burst: 200, perSecond: 200 };
+const TICK: Millis = 50;
+/** The stream had no room: it is asked again after this long. */
+const FULL_AGAIN: Millis = 500;
+/** A contact's server that cannot be reached is tried again after this long, and then half as often each time. */
+const UNREACHABLE_FIRST: Millis = 60_000;
+const UNREACHABLE_MOST: Millis = 3_600_000;
+
+/** What is known of one contact of one device. */
+interface Pair {
+	/** What he was told last, in this session of the uplink. */
+	told: Template | undefined;
+	session: number;
+	/** How often in a row his address was said not to exist. */
+	missing: number;
+}
+
+/** When something was told of one device. */
+interface Told {
+	availability: Availability | undefined;
+	availabilityAt: UnixMillis;
+	valuesAt: UnixMillis;
+	at: UnixMillis;
+	due: UnixMillis;
+	cancel: (() => void) | undefined;
+}
+
+/** Tells contacts how a device is: the newest state only, at a bearable pace, and to each no more than he may see. */
+export class Broadcast {
+	readonly #verbs: Verbs;
+	readonly #subscriptions: Subscriptions;
+	readonly #views: Views;
+	readonly #pairs = new WeakMap<Subscription, Pair>();
+	readonly #devices = new Map<string, Told>();
+	/** Who waits to be told: no more than there are subscriptions, since each is in it once. What he is told is decided when his turn comes. */
+	readonly #urgent = new Set<Subscription>();
+	readonly #burst = new Set<Subscription>();
+	readonly #pace: Bucket;
+	readonly #unreachable = new Map<string, { failures: number; isWaiting: boolean; cancel: () => void }>();
+	#cancelTick: (() => void) | undefined;
+	#session = 0;
+	#closed = false;
+
+	constructor(verbs: Verbs, subscriptions: Subscriptions, views: Views) {
+		this.#verbs = verbs;
+		this.#subscriptions = subscriptions;
+		this.#views = views;
+		this.#pace = new Bucket(PACE, verbs.clock.now());
+	}
+
+	/** Tell one contact now, out of turn. */
+	tell(subscription: Subscription): void {
+		const template = this.#views.of(subscription);
+		if (template && this.#verbs.say(stanzaOf(template, subscription.contact))) this.#keep(subscription, template);
+	}
+
+	/** Tell the one address that asked: its own contact knows no more than before. */
+	answer(subscription: Subscription, to: string): void {
+		const template = this.#views.of(subscription);
+		if (template) this.#verbs.say(stanzaOf(template, to));
+	}
+
+	/** `unavailable` to one contact now: he, or the device, is about to be gone. */
+	tellUnavailable(subscription: Subscription): void {
+		const template = this.#views.unavailable(subscription.device);
+		if (template) this.#verbs.say(stanzaOf(template, subscription.contact));
+	}
+
+	/** Something of this device may look different. O(1) where nobody has subscribed. */
+	changed(twin: Twin): void {
+		const { id } = twin.device;
+		this.#views.changed(id);
+		if (this.#subscriptions.watchers(id).size === 0 || this.#closed) return;
+		const told = this.#device(id);
+		if (this.#verbs.online()) this.#plan(id, told, this.#dueOf(twin, told, VALUES_SETTLE));
+	}
+
+	/** The device is gone: forget what was planned. */
+	forget(id: string): void {
+		this.#devices.get(id)?.cancel?.();
+		this.#devices.delete(id);
+		this.#views.forget(id);
+	}
+
+	/** A new session of the uplink: nobody knows anything. The gateway's own contacts first. */
+	connected(): void {
+		this.#session++;
+		for (const { cancel } of this.#unreachable.values()) cancel();
+		this.#unreachable.clear();
+		this.everybody();
+	}
+
+	/** Everybody whose picture is not the present one is told: after a change of access, or of everything. */
+	everybody(): void {
+		for (const watcher of this.#subscriptions.watchers(GATEWAY_ID)) this.#burst.add(watcher);
+		for (const subscription of this.#subscriptions.all()) if (subscription.from) this.#burst.add(subscription);
+		this.#drain();
+	}
+
+	/** Last words: at once, to everybody who may believe that something is there. */
+	closing(): void {
+		this.#closed = true;
+		this.#cancelTick?.();
+		for (const { cancel } of this.#devices.values()) cancel?.();
+		for (const { cancel } of this.#unreachable.values()) cancel();
+		for (const subscription of this.#subscriptions.all()) {
+			if (!subscription.from || this.#pair(subscription).told?.available === false) continue;
+			const template = this.#views.unavailable(subscription.device, "the gateway was stopped");
+			if (template) this.#verbs.say(stanzaOf(template, subscription.contact));
+		}
+	}
+
+	/** His server cannot be reached: leave him alone for a while, then try again. */
+	unreachable(subscription: Subscription): void {
+		const { contact } = subscription;
+		this.#pair(subscription).told = undefined;
+		const before = this.#unreachable.get(contact);
+		if (this.#closed || before?.isWaiting) return; // the other devices' presences of the same moment come back too
+		const failures = (before?.failures ?? 0) + 1;
+		const span = Math.min(UNREACHABLE_MOST, UNREACHABLE_FIRST * 2 ** (failures - 1));
+		const entry = { failures, isWaiting: true, cancel: (): void => {} };
+		entry.cancel = this.#verbs.clock.after(span, () => {
+			entry.isWaiting = false;
+			this.#queueAll(contact);
+		});
+		this.#unreachable.set(contact, entry);
+	}
+
+	/** He, or his server for him, was heard. */
+	reachable(contact: string): void {
+		const found = this.#unreachable.get(contact);
+		if (!found) return;
+		found.cancel();
+		this.#unreachable.delete(contact);
+		this.#queueAll(contact);
+	}
+
+	/** His address was said not to exist. @returns How often in a row. */
+	missing(subscription: Subscription): number {
+		return ++this.#pair(subscription).missing;
+	}
+
+	/** He was heard as somebody who is there. */
+	found(subscription: Subscription): void {
+		this.#pair(subscription).missing = 0;
+	}
+
+	// ---- When ----
+
+	#dueOf(twin: Twin, told: Told, settle: Millis): UnixMillis {
+		const now = this.#verbs.clock.now();
+		// A moment that is yet to come was before the clock was set back: it holds back nothing.
+		const after = (moment: UnixMillis, span: Millis): UnixMillis => (moment > now ? now : moment + span);
+		if (twin.availability !== told.availability) return Math.max(now, after(told.availabilityAt, AVAILABILITY_EVERY));
+		return Math.max(now + settle, after(told.at, AVAILABILITY_EVERY), after(told.valuesAt, VALUES_EVERY));
+	}
+
+	#plan(id: string, told: Told, due: UnixMillis): void {
+		const now = this.#verbs.clock.now();
+		if (told.cancel && told.due <= due) return;
+		told.cancel?.();
+		told.cancel = undefined;
+		if (due <= now) return this.#publish(id, told);
+		told.due = due;
+		told.cancel = this.#verbs.clock.after(due - now, () => {
+			told.cancel = undefined;
+			const twin = this.#verbs.registry.find(id);
+			// What it was planned for may have passed by now.
+			if (twin) this.#plan(id, told, this.#dueOf(twin, told, 0));
+		});
+	}
+
+	#publish(id: string, told: Told): void {
+		const twin = this.#verbs.registry.find(id);
+		if (!twin || !this.#verbs.online()) return;
+		let isNew = false;
+		for (const watcher of this.#subscriptions.watchers(id)) {
+			if (isSame(this.#pair(watcher).told, this.#views.of(watcher))) continue;
+			isNew = true;
+			this.#urgent.add(watcher);
+		}
+		const changed = told.availability !== twin.availability;
+		told.availability = twin.availability;
+		if (!isNew) return;
+		told.at = this.#verbs.clock.now();
+		if (changed) told.availabilityAt = told.at;
+		else told.valuesAt = told.at;
+		this.#drain();
+	}
+
+	// ---- In turn ----
+
+	#drain(): void {
+		this.#cancelTick?.();
+		this.#cancelTick = undefined;
+		if (this.#closed) return;
+		if (!this.#verbs.online()) {
+			// The next session begins with everybody.
+			this.#urgent.clear();
+			this.#burst.clear();
+			return;
+		}
+		const { clock } = this.#verbs;
+		for (const queue of [this.#urgent, this.#burst]) {
+			for (const waiting of queue) {
+				const subscription = this.#subscriptions.get(waiting.device, waiting.contact);
+				const template = subscription?.from && !this.#unreachable.get(subscription.contact)?.isWaiting ? this.#views.of(subscription) : undefined;
+				if (!subscription || !template || isSame(this.#pair(subscription).told, template)) {
+					queue.delete(waiting);
+					continue;
+				}
+				const wait = this.#pace.wait(clock.now());
+				if (wait > 0) return this.#later(Math.max(wait, TICK));
+				if (!this.#verbs.say(stanzaOf(template, waiting.contact))) return this.#later(FULL_AGAIN);
+				this.#pace.take(clock.now());
+				this.#keep(subscription, template);
+				queue.delete(waiting);
+			}
+		}
+	}
+
+	#later(span: Millis): void {
+		this.#cancelTick = this.#verbs.clock.after(span, () => this.#drain());
+	}
+
+	#queueAll(contact: string): void {
+		for (const subscription of this.#subscriptions.all()) if (subscription.from && subscription.contact === contact) this.#burst.add(subscription);
+		this.#drain();
+	}
+
+	#keep(subscription: Subscription, template: Template): void {
+		this.#pair(subscription).told = template;
+		const twin = this.#verbs.registry.find(subscription.device);
+		if (twin) this.#device(subscription.device, twin.availability);
+	}
+
+	/** @param availability What a contact was told just now. Nothing: a change of it may be what brought us here. */
+	#device(id: string, availability?: Availability): Told {
+		let told = this.#devices.get(id);
+		if (!told) this.#devices.set(id, told = { availability, availabilityAt: -Infinity, valuesAt: -Infinity, at: -Infinity, due: 0, cancel: undefined });
+		return told;
+	}
+
+	#pair(subscription: Subscription): Pair {
+		let pair = this.#pairs.get(subscription);
+		if (!pair) this.#pairs.set(subscription, pair = { told: undefined, session: this.#session, missing: 0 });
+		if (pair.session !== this.#session) {
+			pair.told = undefined;
+			pair.session = this.#session;
+		}
+		return pair;
+	}
+}

@@ -1,0 +1,163 @@
+// One line of a person to a device or the gateway, and its answer. Knows no stanza.
+import { matches } from "../../core/access.js";
+import { inWords } from "../../core/availability.js";
+import { GatewayError } from "../../core/errors.js";
+import { nearest } from "../../core/nearest.js";
+import { parseValue } from "../../core/parse-value.js";
+import { findPoint, type Points } from "../../core/point.js";
+import { troubles } from "../../core/status.js";
+import type { Twin } from "../../core/twin.js";
+import type { Verbs } from "../module.js";
+import { type ChatLine, DEVICE_WORDS, GATEWAY_WORDS, parseLine, splitName } from "./grammar.js";
+import { bounded, deviceHelp, deviceStatus, readings, valueText } from "./texts.js";
+
+/** What is to be said: at once, or after a command has ended. */
+export interface Answer {
+	/** The whole answer, or what is under way: `setting setpoint to 22 °C …` */
+	readonly text: string;
+	/** How the command ended, for people. Never rejects. */
+	readonly ending?: Promise<string>;
+}
+
+export interface Speaker {
+	/** Bare JID. */
+	readonly who: string;
+	/** An old message may ask, and must not command. */
+	readonly mayCommand: true | string;
+}
+
+/** Answer one line to a device. */
+export function talkToDevice(verbs: Verbs, twin: Twin, speaker: Speaker, text: string): Answer {
+	return guarded(() => answerDevice(verbs, twin, speaker, parseLine(text)));
+}
+
+/** Answer one line to the gateway itself: fleet words, or a device and what is meant for it. */
+export function talkToGateway(verbs: Verbs, speaker: Speaker, text: string): Answer {
+	return guarded(() => {
+		const { registry, access } = verbs;
+		const visible = [...registry.all()].filter(({ device }) => access.maySee(speaker.who, device.id, device.points));
+		const line = parseLine(text);
+		switch (line.word) {
+			case "hello": return { text: `Hello, this is ${verbs.name}. "devices" lists what is here, "help" says what you can type` };
+			case "help": return { text: gatewayHelp() };
+			case "devices": return { text: deviceList(visible, line.pattern) };
+			case "status": return { text: gatewayStatus(verbs, visible) };
+		}
+		const split = splitName(text, visible.flatMap(({ device }) => [device.id, device.name]));
+		if (split) {
+			const [name, rest] = split;
+			const meant = visible.filter(({ device }) => device.id === name || device.name.toLowerCase() === name.toLowerCase());
+			const exact = meant.find(({ device }) => device.id === name);
+			if (!exact && meant.length > 1) return { text: `"${name}" is the name of several devices: ${meant.map(({ device }) => device.id).join(", ")}` };
+			return answerDevice(verbs, exact ?? meant[0]!, speaker, parseLine(rest === "" ? "status" : rest));
+		}
+		const first = text.trim().split(/\s+/)[0] ?? "";
+		const near = nearest(first, [...GATEWAY_WORDS, ...visible.map(({ device }) => device.id)]);
+		return { text: `I do not understand "${text.trim().slice(0, 60)}"${near === undefined ? "" : `; did you mean "${near}"?`} Type "help"` };
+	});
+}
+
+/** What a person did wrong is an answer; anything else is a bug of ours. */
+function guarded(answer: () => Answer): Answer {
+	try {
+		return answer();
+	} catch (error) {
+		if (error instanceof GatewayError) return { text: error.message };
+		throw error;
+	}
+}
+
+function answerDevice(verbs: Verbs, twin: Twin, speaker: Speaker, line: ChatLine): Answer {
+	const { device } = twin;
+	const { access, clock } = verbs;
+	const readable = access.readable(speaker.who, device.id, device.points);
+	const settable = access.settable(speaker.who, device.id, device.points);
+	switch (line.word) {
+		case "hello": return { text: `Hello, this is ${device.name}. "status" tells how it is, "help" what you can type` };
+		case "help": return { text: deviceHelp(twin, readable, settable) };
+		case "status": return { text: deviceStatus(twin, readable, clock.now(), verbs.status().store) };
+		case "read": {
+			if (line.what === "") return { text: readings(twin, readable, clock.now()) };
+			const name = pointNamed(twin, line.what, readable, "read");
+			return { text: readings(twin, [name], clock.now()) };
+		}
+		case "set": {
+			const names = namesOf(device.points, [...new Set([...settable, ...readable])]);
+			const split = splitName(line.rest, names);
+			if (!split) return { text: unknownPoint(line.rest.split(/\s+/)[0]!, settable, "set") };
+			return command(verbs, twin, speaker, pointNamed(twin, split[0], [...settable, ...readable], "set"), split[1]);
+		}
+		case "assign": return command(verbs, twin, speaker, pointNamed(twin, line.what, [...settable, ...readable], "set"), line.value);
+		case "devices": return { text: `"devices" is answered by the gateway itself: write it to ${verbs.domain}` };
+		case "unknown": {
+			const [first = ""] = line.text.split(" ");
+			const near = nearest(first, [...DEVICE_WORDS, ...readable, ...settable]);
+			const hint = near === undefined ? "" : DEVICE_WORDS.some((word) => word === near) ? `; did you mean "${near}"?` : `; did you mean "read ${near}"${settable.includes(near) ? ` or "set ${near} VALUE"` : ""}?`;
+			return { text: `I do not understand "${line.text.slice(0, 60)}"${hint} Type "help"` };
+		}
+	}
+}
+
+/** The one path of every door: access and range are checked where it leads. */
+function command(verbs: Verbs, twin: Twin, { who, mayCommand }: Speaker, name: string, typed: string): Answer {
+	const point = twin.device.points[name]!;
+	if (mayCommand !== true) return { text: mayCommand };
+	if (typed === "") return { text: `Cannot set "${name}": the value is missing; write "set ${name} VALUE"` };
+	// Whether it may be set at all goes before what it takes.
+	if (!verbs.access.maySet(who, twin.device.id, name)) throw new GatewayError("forbidden", `Cannot set "${name}": you may read ${twin.device.name}, not command it`);
+	if (point.access === "r") throw new GatewayError("not-writable", `Cannot set "${name}": it is read-only`);
+	const value = parseValue(name, point, typed);
+	const wish = valueText(point, value);
+	const ending = verbs.execute({ device: twin.device.id, point: name, value, by: who }).then(
+		(outcome) => (outcome.kind === "sent" ? `${name}: ${wish} sent; this device does not report it` : `✓ ${name} is ${valueText(point, outcome.reading.value)}`),
+		(error: unknown) => {
+			if (error instanceof GatewayError) return `✗ ${error.message}`;
+			verbs.log.error({ err: error, device: twin.device.id }, "A command failed for a reason of ours");
+			return "✗ Cannot do that: the gateway failed; its log says more";
+		},
+	);
+	return { text: `setting ${name} to ${wish} …`, ending };
+}
+
+/** The visible point that a person means, by name or by label. @throws {GatewayError} `unknown-point` */
+function pointNamed(twin: Twin, typed: string, visible: readonly string[], verb: "read" | "set"): string {
+	const { points } = twin.device;
+	const found = findPoint(points, typed);
+	if (found && visible.includes(found[0])) return found[0];
+	const byLabel = visible.filter((name) => points[name]!.label?.toLowerCase() === typed.toLowerCase());
+	if (byLabel.length > 0) return byLabel[0]!;
+	throw new GatewayError("unknown-point", unknownPoint(typed, visible, verb));
+}
+
+function unknownPoint(typed: string, visible: readonly string[], verb: "read" | "set"): string {
+	const unique = [...new Set(visible)];
+	const near = nearest(typed, unique);
+	const known = unique.length === 0 ? `there is nothing here that you may ${verb}` : near === undefined ? `there are ${unique.slice(0, 20).join(", ")}` : `did you mean "${near}"?`;
+	return `Cannot ${verb} "${typed}": no such point; ${known}`;
+}
+
+function namesOf(points: Points, visible: readonly string[]): string[] {
+	return visible.flatMap((name) => [name, ...(points[name]!.label === undefined ? [] : [points[name]!.label])]);
+}
+
+function gatewayHelp(): string {
+	return ["This is the gateway. It understands:", "devices [PATTERN]: what is here, as far as you may see it", "status: how the gateway is", "DEVICE help · DEVICE status · DEVICE read [POINT] · DEVICE set POINT VALUE", "Each device is a contact of its own, too"].join("\n");
+}
+
+function deviceList(visible: readonly Twin[], pattern: string): string {
+	const found = visible.filter(({ device }) => pattern === "" || matches(pattern, device.id) || matches(pattern, device.name) || matches(`*${pattern}*`, device.id));
+	if (found.length === 0) return pattern === "" ? "There is no device here that you may see" : `No device that you may see matches "${pattern}"`;
+	return bounded(found.map(({ device, availability }) => `${device.id}: ${availability}${device.name === device.id ? "" : ` (${device.name})`}`));
+}
+
+function gatewayStatus(verbs: Verbs, visible: readonly Twin[]): string {
+	const status = verbs.status();
+	const wrong = troubles(status);
+	const away = visible.filter(({ availability }) => availability !== "online");
+	return bounded([
+		wrong.length === 0 ? `${verbs.name} is well, running for ${inWords(verbs.clock.now() - status.started)}` : `${verbs.name} has trouble:`,
+		...wrong,
+		`${visible.length} devices, ${visible.length - away.length} online`,
+		...away.slice(0, 15).map(({ device, availability, reason }) => `${device.id}: ${availability}${reason === undefined ? "" : `, ${reason}`}`),
+	]);
+}

@@ -1,0 +1,245 @@
+import { GATEWAY_ID } from "../../core/access.js";
+import type { Millis } from "../../core/clock.js";
+import { GatewayError } from "../../core/errors.js";
+import { bare, resourcepart } from "../../xmpp/jid.js";
+import { type Element, xml } from "../../xmpp/xml.js";
+import { Refusal } from "../conditions.js";
+import type { Incoming, Request, Route, Verbs, XepModule } from "../module.js";
+import { bytesOf, partsOf, plan } from "./answer.js";
+import { formatDateTime } from "./datetime.js";
+import { NEURO_SENSOR_DATA, neuroSensorData } from "./neuro-sensor-data.js";
+import { short } from "./nodes.js";
+import type { Integers, Part, ReadoutCodec, ReadoutRequest } from "./request.js";
+import { xep0323 } from "./xep0323.js";
+
+const NS_HINTS = "urn:xmpp:hints";
+
+export interface ReadoutOptions {
+	/** Whole numbers without a unit: `numeric` pleases slixmpp and Clayster, `int` pleases Smack. Default: `numeric`. */
+	readonly integers?: Integers;
+	/** Errors in the form of XEP-0323 v0.2 beside those of RFC 6120. Default: true. */
+	readonly legacyErrors?: boolean;
+}
+
+/** The module, and what tells it that somebody left. */
+export interface Readout extends XepModule {
+	/** This full JID is gone, or every resource of this bare one: nothing more is sent to it, by any device. */
+	gone(jid: string): void;
+}
+
+/** Readouts of one account that send at the same time; the next ones wait for their turn. */
+export const MAX_RUNNING = 8;
+/** Readouts of one account that wait, for their turn or for their time. */
+export const MAX_QUEUED = 32;
+/** All accounts together: a rule for `*@domain` lets in more of them than anybody counts. */
+const MAX_JOBS = 1_000;
+/** A gateway that restarts forgets what is scheduled, so it promises no more than a day. */
+export const MAX_AHEAD: Millis = 24 * 3_600_000;
+/** RFC 6120 §13.12 promises room for 10 000 bytes; servers add `xmlns` and `xml:lang` on the way. */
+export const STANZA_BYTES = 9_500;
+/** What is left of a stanza however long its addresses are. */
+const LEAST_BYTES = 2_000;
+/** Stanzas in one turn of the loop, and the pause before the next ones: a readout of the fleet leaves room for the present. */
+const AT_ONCE = 16;
+const BETWEEN: Millis = 50;
+
+/** Who asked, and what: all that is kept of a request, for it may wait a day and its stanza may be large. */
+interface Asker {
+	readonly from: string;
+	readonly who: string;
+	readonly to: string;
+	/** The device, or `GATEWAY_ID`. */
+	readonly id: string;
+}
+
+/** A readout that was accepted and has not ended. */
+interface Job {
+	readonly asker: Asker;
+	readonly codec: ReadoutCodec;
+	readonly wish: ReadoutRequest;
+	/** Waits for its time, or its turn, or is being sent. */
+	state: "scheduled" | "waiting" | "running";
+	cancelTimer(): void;
+}
+
+/**
+ * Momentary values on request, in both vocabularies: XEP-0323, and the Neuro-Foundation's sensor data.
+ *
+ * Values come from the twin with the time that their source gave them; nothing here touches hardware. Stored values are not
+ * told: a request for those alone gets an empty answer.
+ */
+export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = true }: ReadoutOptions = {}): Readout {
+	const { clock } = verbs;
+	const jobs = new Map<string, Job>();
+	let sent = 0;
+
+	function answer(request: Request, codec: ReadoutCodec): Element {
+		try {
+			return accept(request, codec);
+		} catch (error) {
+			if (!(error instanceof GatewayError)) throw error;
+			throw new Refusal(error.fault, error.message, { before: codec.rejected(request.payload, error.message) });
+		}
+	}
+
+	function accept(request: Request, codec: ReadoutCodec): Element {
+		const wish = codec.parse(request.payload);
+		const planned = plan(wish, request, codec, verbs);
+		const asker = { from: request.from, who: request.who, to: request.to, id: idOf(request) };
+		const key = keyOf(asker, codec, wish.key);
+		if (jobs.has(key)) throw new GatewayError("conflict", `Cannot read twice as "${short(wish.id.trim())}": that readout is under way`);
+		const wait = (wish.when ?? 0) - clock.now();
+		if (wait > MAX_AHEAD) throw new GatewayError("bad-value", `Cannot read at ${formatDateTime(wish.when ?? 0)}: at most 24 hours ahead, that is until ${formatDateTime(clock.now() + MAX_AHEAD)}`);
+		if (wait > 0) {
+			const job = admit(key, { asker, codec, wish, state: "scheduled", cancelTimer: () => {} });
+			job.cancelTimer = clock.after(wait, () => beginOrWait(key, job));
+			return codec.accepted(wish.id, true);
+		}
+
+		const parts = partsOf(wish, planned, asker.who, codec, budgetOf(asker, codec, wish), verbs);
+		const first = codec.immediate ? next(parts) : undefined;
+		if (first?.done) return codec.part(wish.id, first);
+		const isFull = running(asker.who) >= MAX_RUNNING;
+		const job = admit(key, { asker, codec, wish, state: isFull ? "waiting" : "running", cancelTimer: () => {} });
+		// A timer, even of no time: what is accepted must be on its way before its values are.
+		if (!isFull) job.cancelTimer = clock.after(0, () => tell(key, job, chain(first, parts)));
+		return codec.accepted(wish.id, isFull);
+	}
+
+	/** @throws {GatewayError} `busy`. */
+	function admit(key: string, job: Job): Job {
+		if (jobs.size >= MAX_JOBS) throw new GatewayError("busy", `Cannot read now: ${MAX_JOBS} readouts are under way; try again later`);
+		const { who } = job.asker;
+		if (job.state !== "running" && ofWho(who).filter(({ state }) => state !== "running").length >= MAX_QUEUED) {
+			throw new GatewayError("busy", `Cannot schedule another readout: ${MAX_QUEUED} of yours are waiting; cancel one, or wait`);
+		}
+		jobs.set(key, job);
+		return job;
+	}
+
+	function ofWho(who: string): Job[] {
+		return [...jobs.values()].filter(({ asker }) => asker.who === who);
+	}
+
+	function running(who: string): number {
+		return ofWho(who).filter(({ state }) => state === "running").length;
+	}
+
+	function beginOrWait(key: string, job: Job): void {
+		if (running(job.asker.who) < MAX_RUNNING) begin(key, job);
+		else job.state = "waiting";
+	}
+
+	/** It was sent, or nobody wants it any more: the next one of the same account has its turn. */
+	function end(key: string, job: Job): void {
+		job.cancelTimer();
+		jobs.delete(key);
+		if (job.state !== "running") return;
+		for (const [nextKey, waiting] of jobs) {
+			if (waiting.asker.who !== job.asker.who || waiting.state !== "waiting") continue;
+			waiting.state = "running";
+			waiting.cancelTimer = clock.after(0, () => begin(nextKey, waiting));
+			return;
+		}
+	}
+
+	/** The turn of a queued readout has come. The device may be gone by now, and so may the right to see it. */
+	function begin(key: string, job: Job): void {
+		const { asker, asker: { who, id }, codec, wish } = job;
+		const twin = id === GATEWAY_ID ? undefined : verbs.registry.find(id);
+		const maySee = id === GATEWAY_ID ? verbs.access.knows(who) : twin !== undefined && verbs.access.maySee(who, id, twin.device.points);
+		job.state = "running";
+		if (!maySee || !say(job, codec.started(wish.id))) return end(key, job);
+		tell(key, job, parts());
+
+		function parts(): Generator<Part> {
+			try {
+				return partsOf(wish, plan(wish, { twin, who }, codec, verbs), who, codec, budgetOf(asker, codec, wish), verbs);
+			} catch (error) {
+				if (!(error instanceof GatewayError)) throw error;
+				const failure = { node: wish.nodes[0], device: id === GATEWAY_ID ? verbs.domain : id, timestamp: formatDateTime(clock.now()) ?? "", text: error.message };
+				return chain({ kind: "failure", failures: [failure], done: true }, []);
+			}
+		}
+	}
+
+	/** Send what there is, a few stanzas a turn, until the end or until nobody takes them. */
+	function tell(key: string, job: Job, parts: Iterator<Part>): void {
+		for (let count = 0; count < AT_ONCE; count++) {
+			const part = next(parts);
+			if (!part || !say(job, job.codec.part(job.wish.id, part)) || part.done) return end(key, job);
+		}
+		job.cancelTimer = clock.after(BETWEEN, () => tell(key, job, parts));
+	}
+
+	function say({ asker }: Job, payload: Element): boolean {
+		return verbs.say(message(asker, `readout-${++sent}`, payload));
+	}
+
+	function cancel(request: Request, codec: ReadoutCodec): Element | undefined {
+		const { id, key } = codec.parseCancel(request.payload);
+		drop((_, at) => at === keyOf({ from: request.from, id: idOf(request) }, codec, key));
+		// The same answer when there is nothing to cancel: it is as true that nothing more will come.
+		return codec.cancelled(id);
+	}
+
+	function drop(isMeant: (job: Job, key: string) => boolean): void {
+		for (const [key, job] of jobs) {
+			if (isMeant(job, key)) end(key, job);
+		}
+	}
+
+	/** Somebody is gone, as far as one device can tell. */
+	function left({ from, id }: Pick<Incoming, "from" | "id">): void {
+		drop((job) => isFrom(from, job) && job.asker.id === id);
+	}
+
+	const isFrom = (jid: string, { asker }: Job): boolean => asker.from === jid || (resourcepart(jid) === "" && bare(asker.from) === jid);
+	const codecs = [xep0323({ integers, legacyErrors }), ...NEURO_SENSOR_DATA.map((xmlns) => neuroSensorData({ xmlns, integers }))];
+	const features = codecs.map(({ xmlns }) => xmlns);
+	return {
+		features: { device: features, gateway: features },
+		routes: codecs.flatMap((codec): Route[] => [
+			{ type: "get", xmlns: codec.xmlns, name: "req", at: "both", answer: (request) => answer(request, codec) },
+			// XEP-0323 says get, the Neuro-Foundation says set, IoTGateway sends get.
+			{ type: "any", xmlns: codec.xmlns, name: "cancel", at: "both", answer: (request) => cancel(request, codec) },
+		]),
+		// Values that bounce: whoever asked is no longer there. Other modules may be interested in that too.
+		bounced: left,
+		presence(heard) {
+			const { type } = heard.stanza.attrs;
+			if (type === "unavailable" || type === "error") left(heard);
+		},
+		closing: () => drop(() => true),
+		gone: (jid) => drop((job) => isFrom(jid, job)),
+	};
+}
+
+/** The asker's address, the address that was asked, and the id: two resources may use one id (T6), and so may two vocabularies. */
+function keyOf({ from, id }: Pick<Asker, "from" | "id">, { xmlns }: ReadoutCodec, key: string): string {
+	return [from, id, xmlns, key].join("\n");
+}
+
+function idOf({ twin }: Request): string {
+	return twin?.device.id ?? GATEWAY_ID;
+}
+
+/** To the full JID, and for nobody's archive: the values are old tomorrow. */
+function message({ from, to }: Asker, id: string, payload: Element): Element {
+	return xml("message", { from: to, to: from, id }, payload, xml("no-store", { xmlns: NS_HINTS }));
+}
+
+function budgetOf(asker: Asker, codec: ReadoutCodec, { id }: ReadoutRequest): number {
+	const around = bytesOf(message(asker, "readout-000000000", codec.part(id, { kind: "fields", groups: [], done: false })).toString());
+	return Math.max(LEAST_BYTES, STANZA_BYTES - around);
+}
+
+function next(parts: Iterator<Part>): Part | undefined {
+	const { value, done } = parts.next();
+	return done ? undefined : value;
+}
+
+function* chain(first: Part | undefined, rest: Iterable<Part>): Generator<Part> {
+	if (first) yield first;
+	yield* rest;
+}

@@ -1,0 +1,51 @@
+import { inWords } from "../core/availability.js";
+import type { Millis, UnixMillis } from "../core/clock.js";
+import type { Point } from "../core/point.js";
+import type { Reading } from "../core/reading.js";
+import type { Twin } from "../core/twin.js";
+import { textOf } from "../core/value.js";
+
+/** More values than this do not fit into the line that a contact list shows. */
+const MAX_VALUES = 4;
+/** Longest text of one value: a text point may hold a novel. */
+const MAX_VALUE_CHARS = 40;
+/** A value older than this says so: a stale value must never look fresh. */
+const OLD_AFTER: Millis = 2 * 3_600_000;
+
+/**
+ * What the `<status/>` of a device says to somebody who may read these points: why it is as it is, or else its last values,
+ * `21.5 °C · 45 %RH`. Nothing where there is nothing to say.
+ *
+ * @param visible Names of points, in the order in which they shall appear.
+ */
+export function statusOf(twin: Twin, visible: readonly string[], now: UnixMillis): string | undefined {
+	const { availability, reason } = twin;
+	if (reason !== undefined) return reason;
+	if (availability === "offline" || availability === "unknown") return availability;
+	const shown: { readonly name: string; readonly point: Point; readonly reading: Reading }[] = [];
+	for (const name of visible) {
+		const point = twin.device.points[name];
+		const reading = twin.readings.get(name);
+		if (point && point.category !== "identity" && reading && reading.quality !== "error") shown.push({ name, point, reading });
+		if (shown.length === MAX_VALUES) break;
+	}
+	const unitOf = (point: Point): string | undefined => (point.kind === "numeric" ? point.unit : undefined);
+	const texts = shown.map(({ name, point, reading }) => {
+		const unit = unitOf(point);
+		// A unit says what is measured, unless two values share it.
+		const isPlain = unit !== undefined && shown.every((other) => other.name === name || unitOf(other.point) !== unit);
+		return `${isPlain ? "" : `${point.label ?? name} `}${valueText(reading)}${unit === undefined ? "" : ` ${unit}`}${ageOf(reading, now)}`;
+	});
+	return texts.length === 0 ? undefined : texts.join(" · ");
+}
+
+function valueText({ value }: Reading): string {
+	if (typeof value === "boolean") return value ? "on" : "off";
+	const text = textOf(value);
+	return text.length > MAX_VALUE_CHARS ? `${text.slice(0, MAX_VALUE_CHARS)}…` : text;
+}
+
+function ageOf({ at, ageUnknown }: Reading, now: UnixMillis): string {
+	if (ageUnknown) return " (age unknown)";
+	return now - at > OLD_AFTER ? ` (${inWords(now - at)} ago)` : "";
+}

@@ -1,0 +1,308 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Announcement } from "../../src/core/device.js";
+import type { XepModule } from "../../src/north/module.js";
+import { DOMAIN, MemoryStore, presenceStanza, PUMP, RULES, WEATHER } from "./harness.js";
+import { type Wing, wing } from "./wing.js";
+
+const ALICE = "alice@example.org";
+const BOB = "bob@partner.example";
+const THING = `weather@${DOMAIN}/thing`;
+
+function watched(...contacts: readonly string[]): Wing {
+	return wing({ store: new MemoryStore(...contacts.map((contact) => ({ device: "weather", contact, from: true }))) });
+}
+
+/** `alice: away 21.5 °C` of each presence that was sent. */
+function told(h: Wing): string[] {
+	return h.take().map((stanza) => {
+		const to = /to='([^@']+)/.exec(stanza)?.[1] ?? "";
+		const show = /type='(\w+)'/.exec(stanza)?.[1] ?? /<show>(\w+)</.exec(stanza)?.[1] ?? "online";
+		return `${to}: ${show} ${/<status>([^<]*)</.exec(stanza)?.[1] ?? ""}`.trim();
+	});
+}
+
+test("each availability has its presence", async () => {
+	const h = wing({ store: new MemoryStore({ device: "weather", contact: ALICE, from: true }), devices: { weather: { points: WEATHER, every: 60_000 } } });
+	await h.connect();
+	assert.deepEqual(told(h), ["alice: unavailable not heard from yet"]);
+	await h.report("weather", { temperature: "21.5" });
+	assert.deepEqual(told(h), ["alice: online 21.5 °C"]);
+	await h.clock.advance(151_000);
+	await h.judge("weather");
+	assert.deepEqual(told(h), ["alice: away nothing heard for 3 min"]);
+	for (const [state, presence] of [["asleep", "alice: xa 21.5 °C"], ["faulty", "alice: dnd 21.5 °C"], ["offline", "alice: unavailable offline"]] as const) {
+		await h.clock.advance(5_000);
+		await h.state("weather", state);
+		assert.deepEqual(told(h), [presence]);
+	}
+	await h.clock.advance(5_000);
+	await h.change(h.twin("weather").link("the broker is gone", h.clock.now()));
+	await h.clock.advance(5_000);
+	await h.judge("weather");
+	assert.deepEqual(told(h), ["alice: unavailable the broker is gone"]);
+});
+
+test("a status shows to each contact only what he may read, and is built once for all who may read the same", async () => {
+	const h = wing({
+		access: [...RULES, { who: "*@partner.example", role: "viewer", points: { weather: ["temperature"] } }],
+		store: new MemoryStore(...["bob", "eve", "kim"].map((name) => ({ device: "weather", contact: `${name}@partner.example`, from: true })), { device: "weather", contact: ALICE, from: true }),
+	});
+	await h.report("weather", { temperature: "21.5", humidity: "45" });
+	assert.deepEqual(told(h), ["bob: online 21.5 °C", "eve: online 21.5 °C", "kim: online 21.5 °C", "alice: online 21.5 °C · 45 %RH"]);
+	await h.clock.advance(60_000);
+	await h.report("weather", { humidity: "46" });
+	await h.clock.advance(60_000);
+	assert.deepEqual(told(h), ["alice: online 21.5 °C · 46 %RH"]);
+});
+
+test("an availability change is told at once, and the next one not before five seconds have passed, with the newest state only", async () => {
+	const h = watched(ALICE);
+	await h.report("weather", { temperature: "21.5" });
+	assert.deepEqual(told(h), ["alice: online 21.5 °C"]);
+	for (const state of ["offline", "online", "faulty", "asleep"] as const) {
+		await h.clock.advance(500);
+		await h.state("weather", state);
+	}
+	assert.deepEqual(told(h), []);
+	await h.clock.advance(2_999);
+	assert.deepEqual(told(h), []);
+	await h.clock.advance(1);
+	assert.deepEqual(told(h), ["alice: xa 21.5 °C"]);
+	assert.equal(h.clock.pending, 0);
+});
+
+test("a device that flaps back within five seconds is worth no stanza", async () => {
+	const h = watched(ALICE);
+	await h.report("weather", { temperature: "21.5" });
+	h.take();
+	await h.state("weather", "offline");
+	await h.state("weather", "online");
+	await h.clock.advance(120_000);
+	assert.deepEqual(told(h), []);
+});
+
+test("an explicit offline is told within ten seconds, whatever came before it", async () => {
+	for (let wait = 0; wait <= 6_000; wait += 500) {
+		const h = watched(ALICE);
+		await h.report("weather", { temperature: "21.5" });
+		await h.clock.advance(wait);
+		await h.report("weather", { temperature: "22.5" });
+		await h.state("weather", "offline", "switched off");
+		await h.clock.advance(5_000);
+		assert.equal(told(h).at(-1), "alice: unavailable switched off");
+	}
+});
+
+test("a clock that was set back by hours holds back no availability and no values", async () => {
+	const h = watched(ALICE);
+	await h.report("weather", { temperature: "21.5" });
+	h.clock.jump(-5 * 3_600_000);
+	told(h);
+	await h.state("weather", "offline", "switched off");
+	await h.clock.advance(5_000);
+	assert.deepEqual(told(h), ["alice: unavailable switched off"]);
+	await h.state("weather", "online");
+	await h.clock.advance(5_000);
+	told(h);
+	await h.report("weather", { humidity: "45" });
+	await h.clock.advance(60_000);
+	assert.equal(told(h).length, 1);
+});
+
+test("values alone are told once a minute, the newest, and only when the text is another", async () => {
+	const h = watched(ALICE);
+	await h.report("weather", { temperature: "21.0" });
+	told(h);
+	const seen: [second: number, text: string][] = [];
+	for (let second = 1; second <= 200; second++) {
+		await h.report("weather", { temperature: (21 + second / 100).toFixed(2) });
+		await h.clock.advance(1_000);
+		for (const text of told(h)) seen.push([second, text]);
+	}
+	assert.deepEqual(seen, [[5, "alice: online 21.05 °C"], [65, "alice: online 21.65 °C"], [125, "alice: online 22.25 °C"], [185, "alice: online 22.85 °C"]]);
+	await h.clock.advance(600_000);
+	told(h);
+	await h.report("weather", { temperature: "24" });
+	await h.clock.advance(60_000);
+	assert.deepEqual(told(h), ["alice: online 24 °C"]);
+	await h.report("weather", { temperature: "25" });
+	await h.report("weather", { temperature: "24" });
+	await h.clock.advance(60_000);
+	assert.deepEqual(told(h), []);
+});
+
+test("values that come together in several messages make one status", async () => {
+	const h = watched(ALICE);
+	await h.report("weather", { temperature: "21.5" });
+	await h.clock.advance(100_000);
+	told(h);
+	await h.report("weather", { temperature: "22.5" });
+	await h.report("weather", { humidity: "45" });
+	await h.clock.advance(1_000);
+	assert.deepEqual(told(h), ["alice: online 22.5 °C · 45 %RH"]);
+});
+
+test("values that never pause are told all the same", async () => {
+	const h = watched(ALICE);
+	await h.report("weather", { temperature: "0" });
+	told(h);
+	for (let n = 1; n <= 30; n++) {
+		await h.report("weather", { temperature: String(n) });
+		await h.clock.advance(200);
+	}
+	assert.deepEqual(told(h), ["alice: online 25 °C"]);
+});
+
+test("a point that the source adds later is shown to who may read it", async () => {
+	const h = wing({ store: new MemoryStore({ device: "weather", contact: ALICE, from: true }, { device: "weather", contact: BOB, from: true }) });
+	await h.report("weather", { temperature: "21.5" });
+	await h.clock.advance(60_000);
+	told(h);
+	await h.announce("weather", { ...WEATHER, wind: { kind: "numeric", access: "r", unit: "m/s" } });
+	await h.report("weather", { wind: "3" });
+	await h.clock.advance(60_000);
+	assert.deepEqual(told(h), ["alice: online 21.5 °C · 3 m/s"]);
+});
+
+test("who subscribes again is told the present, and not what was so when he left", async () => {
+	const h = watched(ALICE);
+	await h.report("weather", { temperature: "21.5" });
+	await h.hear(presenceStanza("unsubscribe", ALICE, `weather@${DOMAIN}`));
+	await h.report("weather", { temperature: "30.5" });
+	told(h);
+	await h.hear(presenceStanza("subscribe", ALICE, `weather@${DOMAIN}`));
+	assert.deepEqual(told(h), ["alice: subscribed", "alice: online 30.5 °C"]);
+});
+
+test("a value that nothing renews does not look fresh to who comes later", async () => {
+	const h = watched(ALICE);
+	await h.report("weather", { temperature: "21.5" });
+	await h.clock.advance(3 * 3_600_000);
+	told(h);
+	await h.hear(presenceStanza("probe", ALICE, `weather@${DOMAIN}`));
+	assert.deepEqual(told(h), ["alice: online 21.5 °C (3 h ago)"]);
+});
+
+test("a reading of a device that nobody watches costs no timer", async () => {
+	const h = wing();
+	for (let n = 0; n < 10; n++) await h.report("weather", { temperature: String(n) });
+	assert.equal(h.clock.pending, 0);
+	assert.deepEqual(h.take(), []);
+});
+
+test("a burst goes out at two hundred a second, and what changes meanwhile goes ahead of it, once", async () => {
+	const devices: Record<string, Omit<Announcement, "address">> = {};
+	for (let n = 0; n < 1_000; n++) devices[`d${n}`] = { points: WEATHER };
+	const h = wing({ devices, store: new MemoryStore(...Object.keys(devices).map((device) => ({ device, contact: ALICE, from: true })), { device: "", contact: ALICE, from: true }), online: false });
+	await h.connect();
+	assert.equal(h.sent.length, 200);
+	assert.match(h.sent[0] ?? "", new RegExp(`from='${DOMAIN}/thing'`));
+	await h.state("d900", "faulty");
+	await h.clock.advance(1_000);
+	assert.ok(h.sent.length >= 395 && h.sent.length <= 405, `${h.sent.length} in the first second`);
+	assert.ok(h.sent.slice(200, 205).some((stanza) => stanza.includes("from='d900@")), "the change goes ahead");
+	await h.clock.advance(4_000);
+	assert.equal(h.sent.length, 1_001);
+	assert.equal(h.sent.filter((stanza) => stanza.includes("from='d900@")).length, 1);
+	assert.equal(h.clock.pending, 0);
+});
+
+test("what waits is told as it is when its turn comes, and not at all after an unsubscribe", async () => {
+	const devices: Record<string, Omit<Announcement, "address">> = {};
+	for (let n = 0; n < 300; n++) devices[`d${n}`] = { points: WEATHER };
+	const h = wing({ devices, store: new MemoryStore(...Object.keys(devices).map((device) => ({ device, contact: ALICE, from: true }))), online: false });
+	await h.connect();
+	h.take();
+	await h.report("d298", { temperature: "1" });
+	await h.report("d298", { temperature: "2" });
+	await h.hear(presenceStanza("unsubscribe", ALICE, `d299@${DOMAIN}`));
+	h.take();
+	await h.clock.advance(2_000);
+	const sent = h.take();
+	assert.equal(sent.length, 99);
+	assert.deepEqual(sent.filter((stanza) => stanza.includes("'d298@")).map((stanza) => /<status>(.*)<\/status>/.exec(stanza)?.[1]), ["2 °C"]);
+	assert.ok(!sent.some((stanza) => stanza.includes("'d299@")));
+});
+
+test("a stream that has no room is asked again, and nothing is lost", async () => {
+	const h = watched(ALICE, BOB);
+	h.room = false;
+	await h.report("weather", { temperature: "21.5" });
+	assert.deepEqual(told(h), []);
+	h.room = true;
+	await h.clock.advance(500);
+	assert.deepEqual(told(h), ["alice: online 21.5 °C", "bob: online 21.5 °C"]);
+});
+
+test("while the uplink is down nothing waits: the next session begins with the present", async () => {
+	const h = watched(ALICE);
+	h.disconnect();
+	await h.report("weather", { temperature: "21.5" });
+	await h.state("weather", "faulty");
+	assert.equal(h.clock.pending, 0);
+	await h.connect();
+	assert.deepEqual(told(h), ["alice: dnd 21.5 °C"]);
+});
+
+test("a contact whose server cannot be reached is left alone for a minute, then for longer, and told at once when he is heard", async () => {
+	const bounce = presenceStanza("error", ALICE, THING, "<error type='wait'><remote-server-timeout xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>");
+	const h = watched(ALICE, BOB);
+	await h.report("weather", { temperature: "21.5" });
+	h.take();
+	await h.hear(bounce);
+	await h.state("weather", "faulty");
+	await h.clock.advance(59_000);
+	assert.deepEqual(told(h), ["bob: dnd 21.5 °C"]);
+	await h.clock.advance(1_000);
+	assert.deepEqual(told(h), ["alice: dnd 21.5 °C"]);
+	await h.hear(bounce);
+	await h.clock.advance(119_000);
+	assert.deepEqual(told(h), []);
+	await h.hear(presenceStanza(undefined, `${ALICE}/desk`, THING));
+	assert.deepEqual(told(h), ["alice: dnd 21.5 °C"]);
+	assert.equal(h.clock.pending, 0);
+});
+
+test("the presences of one moment that bounce together count as one failure", async () => {
+	const h = wing({ store: new MemoryStore({ device: "weather", contact: ALICE, from: true }, { device: "pump-1", contact: ALICE, from: true }) });
+	await h.connect();
+	h.take();
+	for (const device of ["weather", "pump-1"]) await h.hear(presenceStanza("error", ALICE, `${device}@${DOMAIN}/thing`, "<error type='cancel'><remote-server-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"));
+	await h.clock.advance(60_000);
+	assert.equal(h.take().length, 2);
+});
+
+test("who loses access is told unavailable, once, and nothing after that", async () => {
+	const h = watched(ALICE, BOB);
+	await h.report("weather", { temperature: "21.5" });
+	told(h);
+	h.setRules(RULES.filter(({ who }) => who !== BOB));
+	h.presence.accessChanged();
+	assert.deepEqual(told(h), ["bob: unavailable"]);
+	await h.state("weather", "faulty");
+	await h.clock.advance(5_000);
+	assert.deepEqual(told(h), ["alice: dnd 21.5 °C"]);
+});
+
+test("G7: a device that gets a point to set announces other capabilities with its next presence", async () => {
+	const control: XepModule = { features: { writableDevice: ["urn:xmpp:iot:control"] } };
+	const h = wing({ store: new MemoryStore({ device: "weather", contact: ALICE, from: true }) }, {}, [control]);
+	await h.report("weather", { temperature: "21.5" });
+	const ver = (): string | undefined => /ver='([^']+)'/.exec(h.take().at(-1) ?? "")?.[1];
+	const before = ver();
+	await h.announce("weather", { ...WEATHER, heater: PUMP["running"]! });
+	await h.clock.advance(60_000);
+	const after = ver();
+	assert.ok(before !== undefined && after !== undefined && before !== after, `${before} ${after}`);
+});
+
+test("an id that no address can carry is told to nobody, and breaks nothing", async () => {
+	const h = wing({ devices: { "a\u0007b": WEATHER, weather: WEATHER }, store: new MemoryStore({ device: "a\u0007b", contact: ALICE, from: true }, { device: "weather", contact: ALICE, from: true }) });
+	await h.connect();
+	await h.report("a\u0007b", { temperature: "1" });
+	await h.remove("a\u0007b");
+	assert.equal(h.take().length, 1);
+	h.close();
+	assert.deepEqual(h.complaints, []);
+});
