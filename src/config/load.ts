@@ -55,14 +55,36 @@ const SECRET_KEYS: ReadonlySet<PropertyKey> = new Set(["secret", "password"]);
  * @throws {ConfigError} with all faults that it has; `bad-config` when it cannot be read.
  */
 export function loadConfig(file: string, env: Readonly<Record<string, string | undefined>>): LoadedConfig {
-	let text: string;
+	return parseConfig(textOf(file), file, env);
+}
+
+/**
+ * Only the data folder of a config: what a command needs to find the running gateway, which has read the secrets already.
+ *
+ * @throws {ConfigError} when the file is no YAML, or names a variable here that is not set; `bad-config` when it cannot be read.
+ */
+export function dataFolderOf(file: string, env: Readonly<Record<string, string | undefined>>): string {
+	const text = textOf(file);
+	const document = parseDocument(text.slice(0, MAX_CONFIG_BYTES), { prettyErrors: false });
+	if (document.errors.length > 0) throw new ConfigError([{ file, line: 1, column: 1, path: "", text: `is no YAML: "jidway check -c ${file}" says where` }]);
+	const said = document.getIn(["gateway", "data"]);
+	const folder = typeof said === "string" ? said : configSchema.shape.gateway.parse({}).data;
+	return resolve(dirname(resolve(file)), folder.replace(VARIABLE, (_, name: string) => {
+		if (!env[name]) throw new ConfigError([{ file, line: 1, column: 1, path: "gateway.data", text: `needs the environment variable ${name}, which is not set` }]);
+		return env[name];
+	}));
+}
+
+const VARIABLE = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
+
+/** @throws {GatewayError} `bad-config` */
+function textOf(file: string): string {
 	try {
-		text = readFileSync(file, "utf8");
+		return readFileSync(file, "utf8");
 	} catch (error) {
 		const absent = (error as NodeJS.ErrnoException).code === "ENOENT";
 		throw new GatewayError("bad-config", absent ? `Cannot find config file "${file}": name another one with -c FILE` : `Cannot read config file "${file}": ${messageOf(error)}`, { cause: error });
 	}
-	return parseConfig(text, file, env);
 }
 
 /** The pure half of loadConfig(). Files named by `file:` are read. @throws {ConfigError} */
@@ -98,7 +120,7 @@ export function parseConfig(text: string, file: string, env: Readonly<Record<str
 
 	function filled(written: string, path: Path): string {
 		const isSecret = SECRET_KEYS.has(path.at(-1)!) || path.at(-2) === "users";
-		let value = written.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
+		let value = written.replace(VARIABLE, (_, name: string) => {
 			const found = env[name];
 			if (found === undefined || found === "") faults.push(fault(path, `needs the environment variable ${name}, which is not set: export ${name}=… before you start Jidway`));
 			return found ?? "";
@@ -127,13 +149,15 @@ export function parseConfig(text: string, file: string, env: Readonly<Record<str
 			} else faults.push(fault(issue.path, explain(issue.code, issue.message, issue.path, tree)));
 		}
 	}
-	if (parsed.success) faults.push(...crossCheck(parsed.data as Config, fault)); // Config only says more exactly what zod gives
+	// Links and devices are checked against each other even when something else is wrong: all faults at once.
+	const together = configSchema.pick({ links: true, devices: true }).strip().safeParse(tree ?? {});
+	if (together.success) faults.push(...crossCheck(together.data as Pick<Config, "links" | "devices">, fault)); // the type only says more exactly what zod gives
 	if (!parsed.success || faults.length > 0) throw new ConfigError(faults.sort((a, b) => a.line - b.line || a.column - b.column));
 	return { config: parsed.data as Config, file, folder, secrets, fault };
 }
 
 /** What one value alone cannot show. */
-function crossCheck(config: Config, fault: (path: Path, text: string) => ConfigFault): ConfigFault[] {
+function crossCheck(config: Pick<Config, "links" | "devices">, fault: (path: Path, text: string) => ConfigFault): ConfigFault[] {
 	const faults: ConfigFault[] = [];
 	const links = new Map(config.links.map((link) => [link.id, link]));
 	const seen = (name: string, ids: readonly string[]): void => ids.forEach((id, index) => {

@@ -7,7 +7,8 @@ export type Fault =
 	| "bad-value" // wrong kind, out of range, or an unknown label
 	| "bad-request" // the request itself is malformed
 	| "forbidden" // the asker may see the device, and may not do this
-	| "busy" // a limit of the gateway: too many requests, or the same one is under way
+	| "busy" // a limit of the gateway: too many requests
+	| "conflict" // the same request is under way already
 	| "device-offline" // known, but not reachable now
 	| "device-timeout" // told, but nothing confirmed it in time
 	| "device-differs" // told, and it took another value

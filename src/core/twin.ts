@@ -11,7 +11,7 @@ export interface Change {
 	readonly twin: Twin;
 	/** Readings whose value is not the one before. */
 	readonly readings: readonly Reading[];
-	/** The availability or its reason is not the one before. */
+	/** The availability is not the one before. */
 	readonly availability: boolean;
 }
 
@@ -139,7 +139,7 @@ export class Twin {
 	/** The point of this name. @throws {GatewayError} `unknown-point`. */
 	point(name: string): readonly [name: string, point: Point] {
 		const found = findPoint(this.#device.points, name);
-		if (!found) throw new GatewayError("unknown-point", `Cannot find "${name}": ${this.#device.name} has ${Object.keys(this.#device.points).join(", ") || "no points"}`);
+		if (!found) throw new GatewayError("unknown-point", `Cannot find "${name}": ${this.#device.name} has no such point`); // which ones it has is not for everybody
 		return found;
 	}
 

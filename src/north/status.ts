@@ -7,6 +7,8 @@ import { textOf } from "../core/value.js";
 
 /** More values than this do not fit into the line that a contact list shows. */
 const MAX_VALUES = 4;
+/** With so many measured values, settings and diagnostics are left out. */
+const ENOUGH_MEASURED = 2;
 /** Longest text of one value: a text point may hold a novel. */
 const MAX_VALUE_CHARS = 40;
 /** A value older than this says so: a stale value must never look fresh. */
@@ -22,13 +24,14 @@ export function statusOf(twin: Twin, visible: readonly string[], now: UnixMillis
 	const { availability, reason } = twin;
 	if (reason !== undefined) return reason;
 	if (availability === "offline" || availability === "unknown") return availability;
-	const shown: { readonly name: string; readonly point: Point; readonly reading: Reading }[] = [];
-	for (const name of visible) {
+	const known = visible.flatMap((name) => {
 		const point = twin.device.points[name];
 		const reading = twin.readings.get(name);
-		if (point && point.category !== "identity" && reading && reading.quality !== "error") shown.push({ name, point, reading });
-		if (shown.length === MAX_VALUES) break;
-	}
+		return point && point.category !== "identity" && reading && reading.quality !== "error" ? [{ name, point, reading }] : [];
+	});
+	// What a device measures goes before how it is set: settings are shown where it measures little.
+	const measured = known.filter(({ point }) => (point.category ?? "momentary") === "momentary");
+	const shown = (measured.length >= ENOUGH_MEASURED ? measured : known).slice(0, MAX_VALUES);
 	const unitOf = (point: Point): string | undefined => (point.kind === "numeric" ? point.unit : undefined);
 	const texts = shown.map(({ name, point, reading }) => {
 		const unit = unitOf(point);

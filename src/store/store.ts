@@ -39,6 +39,8 @@ export class Store implements SubscriptionStore {
 	/** Twins that changed since they were written: at most one entry a device. */
 	readonly #dirty = new Set<Twin>();
 	readonly #removed = new Map<string, { link: string; address: string }>();
+	/** Filters that changed since they were written: one entry a link. */
+	readonly #filters = new Map<string, readonly string[]>();
 	#cancelFlush: (() => void) | undefined;
 	#fault: string | undefined;
 
@@ -137,13 +139,10 @@ export class Store implements SubscriptionStore {
 		return rows(this.#db.prepare("SELECT filter FROM filter WHERE link = ? ORDER BY filter"), link).map((row) => String(row["filter"]));
 	}
 
-	/** Resolves when they are on disk. @throws {GatewayError} `store-failed`. */
-	putFilters(link: string, filters: readonly string[]): Promise<void> {
-		return this.#write(() => this.#transaction(() => {
-			this.#db.prepare("DELETE FROM filter WHERE link = ?").run(link);
-			const insert = this.#db.prepare("INSERT OR IGNORE INTO filter (link, filter) VALUES (?, ?)");
-			for (const filter of filters) insert.run(link, filter);
-		}));
+	/** What it listens to now; written with the next flush. */
+	setFilters(link: string, filters: readonly string[]): void {
+		this.#filters.set(link, filters);
+		this.#schedule();
 	}
 
 	/** Remember that a twin changed; it is written with the next flush. */
@@ -164,14 +163,17 @@ export class Store implements SubscriptionStore {
 	async flush(): Promise<void> {
 		this.#cancelFlush?.();
 		this.#cancelFlush = undefined;
-		if (this.#dirty.size === 0 && this.#removed.size === 0) return;
+		if (this.#dirty.size === 0 && this.#removed.size === 0 && this.#filters.size === 0) return;
 		const twins = [...this.#dirty];
+		const filters = [...this.#filters];
 		const removed = [...this.#removed.values()];
 		try {
 			await this.#write(() => this.#transaction(() => {
 				for (const { link, address } of removed) this.#erase(link, address);
 				for (const twin of twins) this.#writeTwin(twin);
+				for (const [link, wanted] of filters) this.#writeFilters(link, wanted);
 			}));
+			for (const [link, wanted] of filters) if (this.#filters.get(link) === wanted) this.#filters.delete(link);
 			for (const twin of twins) this.#dirty.delete(twin);
 			for (const { link, address } of removed) this.#removed.delete(`${link}\n${address}`);
 		} catch (error) {
@@ -203,6 +205,12 @@ export class Store implements SubscriptionStore {
 	#erase(link: string, address: string): void {
 		this.#db.prepare("DELETE FROM twin WHERE link = ? AND address = ?").run(link, address);
 		this.#db.prepare("DELETE FROM reading WHERE link = ? AND address = ?").run(link, address);
+	}
+
+	#writeFilters(link: string, filters: readonly string[]): void {
+		this.#db.prepare("DELETE FROM filter WHERE link = ?").run(link);
+		const insert = this.#db.prepare("INSERT OR IGNORE INTO filter (link, filter) VALUES (?, ?)");
+		for (const filter of filters) insert.run(link, filter);
 	}
 
 	#writeTwin(twin: Twin): void {

@@ -20,7 +20,7 @@ export class MqttDialect implements Dialect {
 	readonly #topics: TopicRules;
 	/** By rank: topic rules, then the conventions as they were given. */
 	readonly #sources: readonly Convention[];
-	readonly #devices = new Announced();
+	readonly #devices: Announced;
 	/** Who has told of a device's availability: `source\naddress`. */
 	readonly #speakers = new Set<string>();
 
@@ -28,6 +28,7 @@ export class MqttDialect implements Dialect {
 	constructor(topics: TopicRules, conventions: readonly Convention[]) {
 		this.#topics = topics;
 		this.#sources = [topics, ...conventions];
+		this.#devices = new Announced(new Set(this.#sources.flatMap((source, rank) => (source.echoes ? [rank] : []))));
 	}
 
 	announced(): readonly Announcement[] {

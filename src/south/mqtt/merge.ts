@@ -8,6 +8,9 @@ const MAX_RECORDS = 20_000;
 /** No device is announced by more conventions, or under more names of one: what joins more is a mistake of a sender. */
 const MAX_GROUP = 16;
 
+/** The topic rules of the config come first, and name single points: they are no native description of a device. */
+const TOPIC_RULES = 0;
+
 /** What one source says of one device. Sources are numbered by rank: the lower number is believed first. */
 interface Entry {
 	readonly source: number;
@@ -31,6 +34,12 @@ export class Announced {
 	/** Merged descriptions, made when asked for, by the key of any record of theirs. */
 	readonly #merged = new Map<string, Merged>();
 	#order = 0;
+	readonly #echoes: ReadonlySet<number>;
+
+	/** @param echoes Sources that describe again what others describe natively. */
+	constructor(echoes: ReadonlySet<number> = new Set()) {
+		this.#echoes = echoes;
+	}
 
 	/** A source describes a device. @returns The device as it is now; nothing when there are too many. */
 	put(source: number, announcement: Announcement): Merged | undefined {
@@ -94,21 +103,23 @@ export class Announced {
 		const known = this.#merged.get(key);
 		if (known) return known;
 		const group = this.#groupOf(key);
-		const merged = merge(group.map((one) => this.#records.get(one)!));
+		const merged = merge(group.map((one) => this.#records.get(one)!), this.#echoes);
 		for (const one of group) this.#merged.set(one, merged);
 		return merged;
 	}
 }
 
-function merge(records: readonly Entry[]): Merged {
+function merge(records: readonly Entry[], echoes: ReadonlySet<number>): Merged {
 	const ranked = [...records].sort((a, b) => a.source - b.source || a.order - b.order);
 	const all = ranked.map((record) => record.announcement);
 	const address = all[0]!.address;
 	const aliases = new Map<string, string>();
 	const owners = new Map<string, { source: number; address: string; point: string }>();
 	const points: [string, Point][] = [];
+	const isNative = ranked.some(({ source, announcement }) => source !== TOPIC_RULES && !echoes.has(source) && Object.keys(announcement.points).length > 0);
 	for (const { source, announcement } of ranked) {
 		for (const alias of [announcement.address, ...(announcement.aliases ?? [])]) if (alias.toLowerCase() !== address.toLowerCase() && !aliases.has(alias.toLowerCase())) aliases.set(alias.toLowerCase(), alias);
+		if (isNative && echoes.has(source)) continue; // the same things under other names
 		for (const [name, point] of Object.entries(announcement.points)) {
 			if (owners.has(name.toLowerCase())) continue;
 			owners.set(name.toLowerCase(), { source, address: announcement.address, point: name });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Announcement } from "../../../src/core/device.js";
 import { GatewayError } from "../../../src/core/errors.js";
-import type { Point } from "../../../src/core/point.js";
+import type { Point, Points } from "../../../src/core/point.js";
 import type { Convention } from "../../../src/south/conventions/convention.js";
 import type { Message, Packet } from "../../../src/south/link.js";
 import type { Meaning } from "../../../src/south/meaning.js";
@@ -165,4 +165,18 @@ test("5000 devices are announced and told in well under a second each way", () =
 	assert.equal(joined.decode(packet("t")).announced?.length, 5_000);
 	assert.equal(joined.decode(packet("u")).told?.length, 10_000);
 	assert.ok(performance.now() - began < 2_000);
+});
+
+test("a device that a native convention describes has not the points of Home Assistant discovery too, under other names", () => {
+	const say = (name: string, topic: string, points: Points, extra: Partial<Convention> = {}): Convention => ({
+		name, filters: () => [topic], command: () => [],
+		hear: (message) => (message.topic === topic ? { announced: [{ address: "aabbcc", points }] } : undefined), ...extra,
+	});
+	const lamp: Points = { state: { kind: "boolean", access: "rw" } };
+	const again: Points = { light: { kind: "boolean", access: "rw" } };
+	const dialect = new MqttDialect(new TopicRules([]), [say("zigbee2mqtt", "native", lamp), say("homeassistant", "discovery", again, { echoes: true })]);
+	const hear = (topic: string) => dialect.decode({ body: { kind: "message", topic, payload: new Uint8Array(), retained: true }, received: 0, taken: () => undefined }).announced?.map(({ points }) => Object.keys(points));
+	assert.deepEqual(hear("discovery"), [["light"]]);
+	assert.deepEqual(hear("native"), [["state"]]);
+	assert.deepEqual(hear("discovery"), [["state"]]);
 });

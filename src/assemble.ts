@@ -1,0 +1,201 @@
+// From a config file to the parts of a gateway. Everything that can be wrong is found before a port is opened.
+import { readFileSync } from "node:fs";
+import { isAbsolute, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ConfigError, type ConfigFault, type LoadedConfig, loadConfig } from "./config/load.js";
+import type { Config, LinkConfig, MqttLinkConfig, SerialLinkConfig } from "./config/schema.js";
+import { Access } from "./core/access.js";
+import type { Clock } from "./core/clock.js";
+import { GatewayError, messageOf } from "./core/errors.js";
+import { FaultCounter } from "./core/fault-counter.js";
+import type { Log } from "./core/log.js";
+import { nearest } from "./core/nearest.js";
+import { type Naming, Registry } from "./core/registry.js";
+import type { Parts, Road } from "./gateway.js";
+import { northWing } from "./north.js";
+import { jidOf } from "./north/addresses.js";
+import { buildConventions, CONVENTION_NAMES } from "./south/conventions/all.js";
+import { type Definition, loadDefinitions } from "./south/definition.js";
+import type { Link } from "./south/link.js";
+import { startBroker } from "./south/mqtt/broker.js";
+import { MqttDialect } from "./south/mqtt/dialect.js";
+import { defaultClientId, type MqttOptions, placeFrom } from "./south/mqtt/options.js";
+import { MqttLink } from "./south/mqtt/session.js";
+import { TopicRules } from "./south/mqtt/topics.js";
+import { SerialDialect } from "./south/serial/dialect.js";
+import { SerialLink } from "./south/serial/link.js";
+import { type PortOpener, serialPorts } from "./south/serial/port.js";
+import { Store } from "./store/store.js";
+import { Component, type ComponentOptions } from "./xmpp/component.js";
+import type { Stream } from "./xmpp/stream.js";
+
+/** What only the process has: time, chance, and the real roads. Tests and the recorder hand in others. */
+export interface Surroundings {
+	readonly clock: Clock;
+	/** 0 ≤ x < 1. */
+	readonly random: () => number;
+	/** A fresh, unguessable id. */
+	readonly newId: () => string;
+	readonly log: Log;
+	readonly version: string;
+	/** Minutes east of UTC at a moment. Default: 0. */
+	readonly utcOffset?: (at: number) => number;
+	readonly stream?: (options: ComponentOptions) => Stream;
+	readonly mqtt?: (id: string) => Link;
+	readonly ports?: PortOpener;
+	/** Laid around every link before it runs. */
+	readonly around?: (link: Link) => Link;
+}
+
+/** A gateway that is checked and not yet started. */
+export interface LoadedGateway {
+	readonly config: Config;
+	readonly dataFolder: string;
+	readonly secrets: readonly string[];
+	/** What is not wrong, and still worth knowing. */
+	readonly warnings: readonly string[];
+	/** Open the database and the embedded brokers, and make the parts. @throws {GatewayError} */
+	open(surroundings: Surroundings): Promise<OpenGateway>;
+}
+
+export interface OpenGateway {
+	readonly parts: Parts;
+	/** The XMPP address of a device. */
+	addressOf(id: string): string;
+	/** Close what `open()` opened and `stop()` of the gateway does not: the embedded brokers. */
+	close(): Promise<void>;
+}
+
+/** Definitions that come with Jidway; beside src/ in a clone and beside dist/ when installed. */
+const OWN_DEFINITIONS = fileURLToPath(new URL("../devices", import.meta.url));
+
+/** Read and check a config file with all that it names. @throws {ConfigError} with every fault; {GatewayError} `bad-config`. */
+export function loadGateway(file: string, env: Readonly<Record<string, string | undefined>>): LoadedGateway {
+	return planGateway(loadConfig(file, env));
+}
+
+/** The same, for a config that is read already. @throws {ConfigError} */
+export function planGateway(loaded: LoadedConfig): LoadedGateway {
+	const { config, folder, secrets, fault } = loaded;
+	const at = (path: string): string => (isAbsolute(path) ? path : resolve(folder, path));
+	const definitions = loadDefinitions([OWN_DEFINITIONS, ...(config.definitions === undefined ? [] : [at(config.definitions)])]);
+	const faults: ConfigFault[] = [];
+	const warnings: string[] = [];
+	config.devices.forEach(({ definition }, index) => {
+		if (definition === undefined || definitions.has(definition)) return;
+		const near = nearest(definition, [...definitions.keys()]);
+		faults.push(fault(["devices", index, "definition"], `names no model that Jidway knows: "${definition}"${near === undefined ? "; devices/ and your own \"definitions:\" folder are read" : `; did you mean "${near}"?`}`));
+	});
+	const plans = faults.length > 0 ? [] : config.links.flatMap((link, index) => {
+		try {
+			return [link.kind === "mqtt" ? planMqtt(link, config, at) : planSerial(link, config, definitions)];
+		} catch (error) {
+			if (!(error instanceof GatewayError)) throw error;
+			faults.push(fault(["links", index], error.message));
+			return [];
+		}
+	});
+	if (faults.length > 0) throw new ConfigError(faults);
+	if (config.access.length === 0) warnings.push("Nobody may see or command anything: \"access:\" has no rule");
+	warnings.push(...plans.flatMap((plan) => plan.warnings));
+	return { config, dataFolder: at(config.gateway.data), secrets, warnings, open: (surroundings) => open(config, at(config.gateway.data), plans, surroundings) };
+}
+
+/** A link that is checked: its dialect is made, its road is not. */
+interface Plan {
+	readonly warnings: readonly string[];
+	/** Make the road; `close` undoes what that opened. */
+	build(surroundings: Surroundings, store: Store): Promise<{ readonly road: Road; close?(): Promise<void> }>;
+}
+
+function planMqtt(link: MqttLinkConfig, config: Config, at: (path: string) => string): Plan {
+	for (const name of link.conventions ?? []) {
+		if (CONVENTION_NAMES.some((known) => known === name)) continue;
+		const near = nearest(name, CONVENTION_NAMES);
+		throw new GatewayError("bad-config", `conventions: names none that Jidway knows: "${name}"${near === undefined ? `; there are ${CONVENTION_NAMES.join(", ")}` : `; did you mean "${near}"?`}`);
+	}
+	const { conventions, notBuilt } = buildConventions(link.conventions);
+	const dialect = new MqttDialect(new TopicRules(link.topics), conventions);
+	const pem = (path: string | undefined): Buffer | undefined => {
+		if (path === undefined) return undefined;
+		try {
+			return readFileSync(at(path));
+		} catch (error) {
+			throw new GatewayError("bad-config", `Cannot read "${path}": ${messageOf(error)}`, { cause: error });
+		}
+	};
+	const [ca, cert, key, brokerCert, brokerKey] = [link.ca, link.cert, link.key, link.broker?.tls?.cert, link.broker?.tls?.key].map(pem);
+	const options = (url: string): MqttOptions => ({
+		url, version: link.version, clientId: link.client_id ?? defaultClientId(config.gateway.id, link.id), session: link.session,
+		...(link.username !== undefined && { username: link.username }), ...(link.password !== undefined && { password: link.password }),
+		...(ca && { ca }), ...(cert && { cert }), ...(key && { key }),
+	});
+	if (link.url !== undefined) placeFrom(options(link.url));
+	return {
+		warnings: notBuilt.map((name) => `Link "${link.id}": the convention "${name}" is known and not built yet; it is left out`),
+		async build({ clock, random, mqtt, log }, store) {
+			if (mqtt) return { road: { link: mqtt(link.id), dialect } };
+			if (!link.broker) return { road: { link: new MqttLink(link.id, { ...options(link.url!), before: store.filters(link.id) }, clock, random), dialect } };
+			const faults = new FaultCounter(clock, ({ where, reason, count }) => log.warn({ link: link.id, where, count }, `Broker of link "${link.id}": ${where}: ${reason}`));
+			const broker = await startBroker({
+				listen: link.broker.listen,
+				...(link.broker.users && { users: link.broker.users }), ...(brokerCert && brokerKey && { tls: { cert: brokerCert, key: brokerKey } }),
+			}, clock, (where, reason) => faults.count(where, reason, ""));
+			const settings = { ...options(broker.own.url), version: 4 as const, username: broker.own.username, password: broker.own.password };
+			return { road: { link: new MqttLink(link.id, settings, clock, random), dialect }, close: () => broker.close() };
+		},
+	};
+}
+
+function planSerial(link: SerialLinkConfig, config: Config, definitions: ReadonlyMap<string, Definition>): Plan {
+	const devices = config.devices.filter((device) => device.link === link.id).map(({ address, definition, every }) => ({
+		...(address !== undefined && { address }), ...(definition !== undefined && { definition: definitions.get(definition)! }), ...(every !== undefined && { every }),
+	}));
+	const dialect = new SerialDialect({ link: link.id, protocol: link.protocol, devices });
+	return {
+		warnings: link.protocol === "modbus-rtu" && devices.length === 0 ? [`Link "${link.id}": no device is configured on it, so nothing is asked`] : [],
+		async build({ clock, ports = serialPorts(clock) }) {
+			const { id, path, baud, parity, data, stop, protocol } = link;
+			return { road: { link: new SerialLink({ id, path, baud, parity, data, stop, protocol, clock, ports, lineEnd: dialect.lineEnd, polls: dialect.polls }), dialect } };
+		},
+	};
+}
+
+async function open(config: Config, dataFolder: string, plans: readonly Plan[], surroundings: Surroundings): Promise<OpenGateway> {
+	const { clock, random, newId, log, version, utcOffset = () => 0, stream = (options) => new Component(options), around = (link) => link } = surroundings;
+	const { domain, host, port, secret } = config.uplink;
+	const store = new Store({ folder: dataFolder, clock, log });
+	const closing: (() => Promise<void>)[] = [];
+	const close = async (): Promise<void> => void (await Promise.allSettled(closing.splice(0).map((each) => each())));
+	try {
+		const roads: Road[] = [];
+		for (const plan of plans) {
+			const { road, close: closeRoad } = await plan.build(surroundings, store);
+			if (closeRoad) closing.push(closeRoad);
+			roads.push({ link: around(road.link), dialect: road.dialect });
+		}
+		return {
+			close, addressOf: (id) => jidOf(domain, id) ?? id,
+			parts: {
+				domain, name: config.gateway.name, roads, store, clock, log,
+				registry: new Registry(namings(config)),
+				access: new Access(config.access),
+				stream: stream({ domain, host, port, secret, clock, random, limits: { stanzaBytes: config.limits.stanza } }),
+				north: (verbs) => northWing(verbs, { store, newId, version, utcOffset }),
+			},
+		};
+	} catch (error) {
+		await close();
+		await store.close();
+		throw error;
+	}
+}
+
+/** What `devices:` says of names and points. A line port has one device, whose address is its link when nothing else is said. */
+function namings(config: Config): Naming[] {
+	const links = new Map<string, LinkConfig>(config.links.map((link) => [link.id, link]));
+	return config.devices.filter(({ link }) => links.has(link)).map(({ id, link, address, name, every, points }) => ({
+		id, link, address: address ?? link,
+		...(name !== undefined && { name }), ...(every !== undefined && { every }), ...(points !== undefined && { points }),
+	}));
+}

@@ -1,0 +1,75 @@
+// commander: help, options and suggestions as people know them from other tools.
+import { Argument, Command, CommanderError, Option } from "commander";
+import { GatewayError, messageOf } from "../core/errors.js";
+import { check } from "./check.js";
+import { devices } from "./devices.js";
+import { read } from "./read.js";
+import { run } from "./run.js";
+import { SERVERS, serverConfig } from "./server-config.js";
+import { loadConfig } from "../config/load.js";
+import { set } from "./set.js";
+import { status } from "./status.js";
+import { packageVersion } from "./version.js";
+
+/** Exit codes: design §3.1. */
+const DONE = 0;
+const FAILED = 1;
+const WRONG_USE = 2;
+
+interface Options {
+	readonly config: string;
+	readonly json?: boolean;
+	readonly format?: "table" | "json";
+	readonly online?: boolean;
+	readonly record?: string;
+}
+
+/**
+ * Run one command line.
+ *
+ * @param stop Aborts when the process is asked to end.
+ * @returns The exit code.
+ */
+export async function runProgram(argv: readonly string[], stop: AbortSignal): Promise<number> {
+	let code = DONE;
+	const program = new Command("jidway")
+		.description("Edge gateway: every device behind an MQTT broker or a serial port gets an XMPP address of its own")
+		.version(packageVersion(), "-V, --version")
+		.exitOverride()
+		.showSuggestionAfterError()
+		.showHelpAfterError("(\"jidway --help\" lists the commands)");
+	const command = (name: string, about: string): Command => program.command(name).description(about).option("-c, --config <file>", "the config file", "jidway.yaml");
+	const withJson = (name: string, about: string): Command => command(name, about).option("--json", "print JSON, for programs").addOption(new Option("--format <format>").choices(["table", "json"]).default("table"));
+
+	command("run", "run the gateway until it gets SIGTERM or SIGINT; SIGTERM flushes everything and takes at most 5 s")
+		.option("--record <file>", "write everything that passes to a transcript, which a test can play; for finding a fault")
+		.action(async (options: Options) => void (code = await run(options.config, options.record, stop)));
+	command("check", "validate the config file offline; exit code 0, or 2 with every fault as file:line:column")
+		.option("--online", "also try the XMPP server, its secret, the brokers and the ports")
+		.action(async (options: Options) => void (code = await check(options.config, options.online === true, stop)));
+	command("server-config", "print what to add to the XMPP server's configuration (it holds the secret)")
+		.addArgument(new Argument("<server>").choices(SERVERS))
+		.action((server: (typeof SERVERS)[number], options: Options) => void process.stdout.write(serverConfig(server, loadConfig(options.config, process.env).config)));
+	withJson("devices", "list the devices of the running gateway").argument("[pattern]", "ids or names, * for any characters")
+		.action((pattern: string | undefined, options: Options) => devices(options.config, pattern, wantsJson(options)));
+	withJson("read", "show the last readings of a device").argument("<device>").argument("[point]")
+		.action((device: string, point: string | undefined, options: Options) => read(options.config, device, point, wantsJson(options)));
+	withJson("set", "set a point of a device, and wait until the device confirms it").argument("<device>").argument("<point>").argument("<value>")
+		.action((device: string, point: string, value: string, options: Options) => set(options.config, device, point, value, wantsJson(options)));
+	withJson("status", "show how the running gateway is: uplink, links, store, and what could not be used")
+		.action((options: Options) => status(options.config, wantsJson(options)));
+
+	try {
+		await program.parseAsync([...argv], { from: "user" });
+		return code;
+	} catch (error) {
+		if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : WRONG_USE; // commander has said what is wrong
+		if (!(error instanceof GatewayError)) throw error;
+		console.error(messageOf(error));
+		return error.fault === "bad-config" || error.fault === "bad-request" ? WRONG_USE : FAILED;
+	}
+}
+
+function wantsJson({ json, format }: Options): boolean {
+	return json === true || format === "json";
+}

@@ -1,0 +1,20 @@
+// The process: arguments, signals, exit code.
+import { runProgram } from "./cli/program.js";
+import { messageOf } from "./core/errors.js";
+
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+	process.on(signal, () => {
+		if (stop.signal.aborted) process.exit(1); // asked twice: whoever asks does not want to wait
+		stop.abort(signal);
+	});
+}
+// Whoever reads our output may stop reading: `jidway devices | head`.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+
+try {
+	process.exit(await runProgram(process.argv.slice(2), stop.signal));
+} catch (error) {
+	console.error(error instanceof Error ? error.stack : messageOf(error));
+	process.exit(1);
+}

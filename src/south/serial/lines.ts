@@ -1,0 +1,60 @@
+import { type Frame, type Framer, sampleOf } from "./framer.js";
+
+/** A line of readings has some hundred bytes, a JSON line of a rich sensor one or two thousand. What is longer is noise: a wrong baud rate has no line ends. */
+export const MAX_LINE_BYTES = 4_096;
+
+const LF = 0x0a;
+const CR = 0x0d;
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
+const latin1 = new TextDecoder("latin1");
+
+/**
+ * Cuts a stream into lines that end in CR, LF or both; empty lines are none.
+ *
+ * A line is UTF-8. One that is not is Latin-1, as simple boards print `°` (0xB0), unless it has bytes that Latin-1 has no
+ * letter for: those, and control characters, are what a wrong baud rate looks like. NUL is what an idle or broken line
+ * looks like, and is skipped.
+ */
+export class LineFramer implements Framer {
+	readonly #line = new Uint8Array(MAX_LINE_BYTES);
+	#length = 0;
+	#overlong = false;
+
+	*push(chunk: Uint8Array): Iterable<Frame> {
+		for (const byte of chunk) {
+			if (byte === LF || byte === CR) {
+				const frame = this.#take();
+				if (frame) yield frame;
+			} else if (byte === 0) continue;
+			else if (this.#length < MAX_LINE_BYTES) this.#line[this.#length++] = byte;
+			else this.#overlong = true;
+		}
+	}
+
+	/** Nothing: people type, and some boards print a line in pieces. */
+	idle(): Iterable<Frame> {
+		return [];
+	}
+
+	#take(): Frame | undefined {
+		const line = this.#line.subarray(0, this.#length);
+		const overlong = this.#overlong;
+		this.#length = 0;
+		this.#overlong = false;
+		if (overlong) return { kind: "fault", reason: `a line of more than ${MAX_LINE_BYTES} bytes; is the baud rate right?`, sample: sampleOf(line) };
+		if (line.length === 0) return undefined;
+		const text = textOfLine(line);
+		if (text === undefined) return { kind: "fault", reason: "a line that is no text; is the baud rate right?", sample: sampleOf(line) };
+		return text.trim() === "" ? undefined : { kind: "frame", text };
+	}
+}
+
+function textOfLine(line: Uint8Array): string | undefined {
+	if (line.some((byte) => (byte < 0x20 && byte !== 0x09) || byte === 0x7f)) return undefined;
+	try {
+		return strictUtf8.decode(line);
+	} catch {
+		// The C1 controls are no letters (ISO/IEC 8859-1 leaves 80 to 9F empty). Node decodes them as windows-1252, so they are refused here.
+		return line.some((byte) => byte >= 0x80 && byte < 0xa0) ? undefined : latin1.decode(line);
+	}
+}
