@@ -22,5 +22,5 @@ export default tseslint.config(
       "no-control-regex": "off",
     },
   },
-  { files: ["firmware-sim/**/*.ts", "test/**/*.ts", "demo/**/*.ts", "src/cli/**/*.ts"], rules: { "no-console": "off" } },
+  { files: ["firmware-sim/**/*.ts", "test/**/*.ts", "demo/**/*.ts", "src/cli/**/*.ts", "src/main.ts"], rules: { "no-console": "off" } },
 );

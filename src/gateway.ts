@@ -53,6 +53,8 @@ export interface Gateway extends Pick<Verbs, "registry" | "execute" | "status"> 
 const JUDGE_EVERY: Millis = 1_000;
 /** Commands on their way to one device; more are refused as `busy`, since each waits up to its timeout. */
 const MAX_COMMANDS_PER_DEVICE = 32;
+/** How long announcements are collected before their topics are subscribed to. */
+const LISTEN_AFTER: Millis = 50;
 /** How long a message may take to leave. */
 const SEND_WITHIN: Millis = 10_000;
 /** Ports and sessions that do not close by then are left behind. */
@@ -67,6 +69,7 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 	let uplink: RoadStatus = { up: false, since: started, reason: "is connecting" };
 	let isStopping = false;
 	const underWay = new Map<Twin, number>();
+	const listening = new Set<string>();
 	const faults = new FaultCounter(clock, ({ where, reason, sample, count }) => log.warn({ where, reason, sample, count }, `Cannot use what "${where}" sent: ${reason}`));
 	const verbs: Verbs = { domain, name, registry, access, clock, log, say, online: () => stream.online, status, execute };
 	const { modules, router } = north(verbs);
@@ -94,7 +97,7 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 		if (live) for (const address of meaning.heard ?? []) changeOf(link.id, address, (twin) => twin.alive(now));
 		for (const { address, state, reason } of meaning.states ?? []) changeOf(link.id, address, (twin) => twin.say(state, reason, now));
 		for (const { where, reason, sample } of meaning.misfits ?? []) faults.count(`${link.id}: ${where}`, reason, sample);
-		if (meaning.filters) listen(link.id);
+		if (meaning.filters) listenSoon(link.id);
 		for (const out of meaning.send ?? []) void forward(link, out, stopping.signal).catch((error: unknown) => log.debug({ link: link.id }, messageOf(error)));
 	}
 
@@ -103,7 +106,7 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 			const { twin, isNew } = registry.announce(link, announcement, clock.now());
 			store.touch(twin);
 			const state = linkStates.get(link);
-			if (isNew && state && !state.up) twin.link(state.reason, clock.now());
+			if (isNew && state && !state.up) twin.link(linkDown(link), clock.now());
 			if (isNew) log.info({ device: twin.device.id, link, address: announcement.address }, `Found "${twin.device.name}" (${twin.device.id})`);
 			for (const module of modules) module.added?.(twin);
 			return twin;
@@ -149,7 +152,7 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 		linkStates.set(link.id, state.up ? { up: true, since } : { up: false, since, reason: state.reason });
 		if (state.up) log.info({ link: link.id }, `Link "${link.id}" is up`);
 		else log.warn({ link: link.id, reason: state.reason }, `Link "${link.id}" is down: ${state.reason}`);
-		for (const twin of registry.all()) if (twin.device.link === link.id) tell(twin.link(state.up ? undefined : state.reason, clock.now()));
+		for (const twin of registry.all()) if (twin.device.link === link.id) tell(twin.link(state.up ? undefined : linkDown(link.id), clock.now()));
 	}
 
 	/** Silence is news too. */
@@ -205,6 +208,16 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 		} finally {
 			cancel();
 		}
+	}
+
+	/** A burst of announcements is one change of topics. */
+	function listenSoon(id: string): void {
+		if (listening.has(id) || stopping.signal.aborted) return;
+		listening.add(id);
+		clock.after(LISTEN_AFTER, () => {
+			listening.delete(id);
+			if (!stopping.signal.aborted) listen(id);
+		});
 	}
 
 	function listen(id: string): void {
@@ -281,6 +294,11 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 		ended: Promise.all([running, upstream]).then(() => undefined),
 		stop: () => (stopped ??= shutDown()),
 	};
+}
+
+/** What contacts are told: hosts, paths and how to mend it are for the log and `status`, not for everybody who sees a device. */
+function linkDown(id: string): string {
+	return `its link "${id}" is down`;
 }
 
 /** Who commands from the machine itself, through the socket that only its user can open. */

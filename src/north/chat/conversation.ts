@@ -1,5 +1,5 @@
 // One line of a person to a device or the gateway, and its answer. Knows no stanza.
-import { matches } from "../../core/access.js";
+import { GATEWAY_ID, matches } from "../../core/access.js";
 import { inWords } from "../../core/availability.js";
 import { GatewayError } from "../../core/errors.js";
 import { nearest } from "../../core/nearest.js";
@@ -41,20 +41,25 @@ export function talkToGateway(verbs: Verbs, speaker: Speaker, text: string): Ans
 			case "hello": return { text: `Hello, this is ${verbs.name}. "devices" lists what is here, "help" says what you can type` };
 			case "help": return { text: gatewayHelp() };
 			case "devices": return { text: deviceList(visible, line.pattern) };
-			case "status": return { text: gatewayStatus(verbs, visible) };
+			case "status": return { text: gatewayStatus(verbs, visible, speaker) };
+			case "read": case "set": case "assign": case "unknown": return passedOn(verbs, visible, speaker, text);
 		}
-		const split = splitName(text, visible.flatMap(({ device }) => [device.id, device.name]));
-		if (split) {
-			const [name, rest] = split;
-			const meant = visible.filter(({ device }) => device.id === name || device.name.toLowerCase() === name.toLowerCase());
-			const exact = meant.find(({ device }) => device.id === name);
-			if (!exact && meant.length > 1) return { text: `"${name}" is the name of several devices: ${meant.map(({ device }) => device.id).join(", ")}` };
-			return answerDevice(verbs, exact ?? meant[0]!, speaker, parseLine(rest === "" ? "status" : rest));
-		}
-		const first = text.trim().split(/\s+/)[0] ?? "";
-		const near = nearest(first, [...GATEWAY_WORDS, ...visible.map(({ device }) => device.id)]);
-		return { text: `I do not understand "${text.trim().slice(0, 60)}"${near === undefined ? "" : `; did you mean "${near}"?`} Type "help"` };
 	});
+}
+
+/** A line to the gateway that begins with a device is that device's. */
+function passedOn(verbs: Verbs, visible: readonly Twin[], speaker: Speaker, text: string): Answer {
+	const split = splitName(text, visible.flatMap(({ device }) => [device.id, device.name]));
+	if (split) {
+		const [name, rest] = split;
+		const meant = visible.filter(({ device }) => device.id === name || device.name.toLowerCase() === name.toLowerCase());
+		const exact = meant.find(({ device }) => device.id === name);
+		if (!exact && meant.length > 1) return { text: `"${name}" is the name of several devices: ${meant.map(({ device }) => device.id).join(", ")}` };
+		return answerDevice(verbs, exact ?? meant[0]!, speaker, parseLine(rest === "" ? "status" : rest));
+	}
+	const first = text.trim().split(/\s+/)[0] ?? "";
+	const near = nearest(first, [...GATEWAY_WORDS, ...visible.map(({ device }) => device.id)]);
+	return { text: `I do not understand "${text.trim().slice(0, 60)}"${near === undefined ? "" : `; did you mean "${near}"?`} Type "help"` };
 }
 
 /** What a person did wrong is an answer; anything else is a bug of ours. */
@@ -75,7 +80,7 @@ function answerDevice(verbs: Verbs, twin: Twin, speaker: Speaker, line: ChatLine
 	switch (line.word) {
 		case "hello": return { text: `Hello, this is ${device.name}. "status" tells how it is, "help" what you can type` };
 		case "help": return { text: deviceHelp(twin, readable, settable) };
-		case "status": return { text: deviceStatus(twin, readable, clock.now(), verbs.status().store) };
+		case "status": return { text: deviceStatus(twin, readable, clock.now(), mayKnowTheHouse(verbs, speaker.who) ? verbs.status().store : undefined) };
 		case "read": {
 			if (line.what === "") return { text: readings(twin, readable, clock.now()) };
 			const name = pointNamed(twin, line.what, readable, "read");
@@ -140,6 +145,11 @@ function namesOf(points: Points, visible: readonly string[]): string[] {
 	return visible.flatMap((name) => [name, ...(points[name]!.label === undefined ? [] : [points[name]!.label])]);
 }
 
+/** A rule that speaks of everything speaks of the gateway too. */
+function mayKnowTheHouse({ access }: Verbs, who: string): boolean {
+	return access.mayRead(who, GATEWAY_ID, "");
+}
+
 function gatewayHelp(): string {
 	return ["This is the gateway. It understands:", "devices [PATTERN]: what is here, as far as you may see it", "status: how the gateway is", "DEVICE help · DEVICE status · DEVICE read [POINT] · DEVICE set POINT VALUE", "Each device is a contact of its own, too"].join("\n");
 }
@@ -150,9 +160,10 @@ function deviceList(visible: readonly Twin[], pattern: string): string {
 	return bounded(found.map(({ device, availability }) => `${device.id}: ${availability}${device.name === device.id ? "" : ` (${device.name})`}`));
 }
 
-function gatewayStatus(verbs: Verbs, visible: readonly Twin[]): string {
+function gatewayStatus(verbs: Verbs, visible: readonly Twin[], { who }: Speaker): string {
 	const status = verbs.status();
-	const wrong = troubles(status);
+	// Hosts and paths are nobody's business who may only see some devices.
+	const wrong = troubles(status).map((trouble) => (mayKnowTheHouse(verbs, who) ? trouble : trouble.split(":")[0]!));
 	const away = visible.filter(({ availability }) => availability !== "online");
 	return bounded([
 		wrong.length === 0 ? `${verbs.name} is well, running for ${inWords(verbs.clock.now() - status.started)}` : `${verbs.name} has trouble:`,

@@ -196,3 +196,13 @@ test("the gateway lists exactly the devices that the asker may see, and passes o
 	assert.deepEqual(bodies(h.take()), ["✓ speed is 50 %"]);
 	assert.match(bodies(await h.ask(message(BOB, DOMAIN, "pump-1 status", "", "type='chat' id='m6'")))[0]!, /I do not understand/);
 });
+
+test("the gateway's trouble is told whole to who may see everything, and without hosts and paths to who may see a part", async () => {
+	const h = talk();
+	Object.assign(h.verbs, { status: () => ({ started: h.clock.now(), uplink: { up: true, since: 0 }, links: [{ id: "farm", up: false, since: 0, reason: "Cannot reach mqtt://10.1.2.3" }], devices: 2, faults: [], store: "the database cannot be written: the disk is full" }) });
+	assert.match(bodies(await h.ask(message(ALICE, DOMAIN, "status")))[0]!, /has trouble:\nlink &quot;farm&quot;: Cannot reach mqtt:\/\/10\.1\.2\.3\nthe database cannot be written: the disk is full/);
+	assert.match(bodies(await h.ask(message(ALICE, at("weather"), "status", "", "type='chat' id='m2'")))[0]!, /The gateway: the database cannot be written: the disk is full/);
+	const [part = ""] = bodies(await h.ask(message(BOB, DOMAIN, "status", "", "type='chat' id='m3'")));
+	assert.match(part, /has trouble:\nlink &quot;farm&quot;\nthe database cannot be written\n1 devices/);
+	assert.doesNotMatch(bodies(await h.ask(message(BOB, at("weather"), "status", "", "type='chat' id='m4'")))[0]!, /database/);
+});
