@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { z } from "zod";
-import { ConfigError, parseConfig } from "../../src/config/load.js";
+import { ConfigError, dataFolderOf, parseConfig } from "../../src/config/load.js";
 import { configSchema } from "../../src/config/schema.js";
 import { Chance, mutate, RUNS } from "../fakes/fuzz.js";
 
@@ -73,10 +73,10 @@ for (const [what, from, to, at, says] of FAULTS) {
 }
 
 test("parseConfig() tells all faults at once, in the order of the file", () => {
-	const text = GOOD.replace("secret:", "sercet:").replace("Alice@example.org", "alice").replace("\"C\"", "gradC");
+	const text = GOOD.replace("secret:", "sercet:").replace("Alice@example.org", "alice").replace("link: bus0", "link: bus9");
 	assert.throws(() => parseConfig(text, "f", ENV), (error) => {
 		assert.ok(error instanceof ConfigError);
-		assert.deepEqual(error.faults.map(({ line }) => line), [2, 2, 4, 14]);
+		assert.deepEqual(error.faults.map(({ line }) => line), [2, 2, 4, 17]);
 		return true;
 	});
 });
@@ -89,6 +89,23 @@ test("parseConfig() reads a secret from a file beside the config, without its li
 		assert.equal(config.uplink.secret, "fr0m file");
 		assert.deepEqual(secrets, ["fr0m file"]);
 		assert.throws(() => parseConfig(GOOD.replace("\"${JIDWAY_SECRET}\"", "file:nope"), join(folder, "jidway.yaml"), {}), /uplink\.secret: cannot be read from/);
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+});
+
+test("dataFolderOf() needs no secret, and nothing but YAML with a folder", () => {
+	const folder = mkdtempSync(join(tmpdir(), "jidway-config-"));
+	try {
+		const file = join(folder, "jidway.yaml");
+		writeFileSync(file, GOOD);
+		assert.equal(dataFolderOf(file, {}), "/var/lib/jidway");
+		writeFileSync(file, "gateway: { data: \"${DATA}/x\" }\nuplink: { secret: \"${NOPE}\", wrong: 1 }");
+		assert.equal(dataFolderOf(file, { DATA: "." }), join(folder, "x"));
+		assert.throws(() => dataFolderOf(file, {}), /gateway\.data: needs the environment variable DATA/);
+		writeFileSync(file, "a: [");
+		assert.throws(() => dataFolderOf(file, {}), ConfigError);
+		assert.throws(() => dataFolderOf(join(folder, "absent"), {}), { fault: "bad-config", message: /Cannot find config file/ });
 	} finally {
 		rmSync(folder, { recursive: true });
 	}

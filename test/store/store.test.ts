@@ -66,9 +66,11 @@ test("Store brings twins back with their digits, kinds and times, as their sourc
 test("Store keeps the topic filters of a link, newest set only", async (t) => {
 	const folder = folderFor(t);
 	const store = open(folder);
-	await store.putFilters("farm", ["b/#", "a/+", "b/#"]);
-	await store.putFilters("other", ["x"]);
-	await store.putFilters("farm", ["c/#"]);
+	store.setFilters("farm", ["b/#", "a/+", "b/#"]);
+	store.setFilters("other", ["x"]);
+	await store.flush();
+	store.setFilters("farm", ["c/#"]);
+	await store.flush();
 	assert.deepEqual([open(folder).filters("farm"), open(folder).filters("other"), open(folder).filters("none")], [["c/#"], ["x"], []]);
 	await store.close();
 });
