@@ -4,6 +4,8 @@
 import { GATEWAY_ID } from "../core/access.js";
 import type { Availability } from "../core/availability.js";
 import type { Millis, UnixMillis } from "../core/clock.js";
+import { isWritable, type Point } from "../core/point.js";
+import type { Reading } from "../core/reading.js";
 import type { Subscription } from "../core/subscription.js";
 import type { Twin } from "../core/twin.js";
 import type { Verbs } from "./module.js";
@@ -27,6 +29,11 @@ const FULL_AGAIN: Millis = 500;
 const UNREACHABLE_FIRST: Millis = 60_000;
 const UNREACHABLE_MOST: Millis = 3_600_000;
 
+/** A state is told at the pace of availability: what a switch does, and what somebody has just set. */
+function isState(point: Point | undefined): boolean {
+	return point !== undefined && (point.kind === "boolean" || point.kind === "enum" || isWritable(point));
+}
+
 /** What is known of one contact of one device. */
 interface Pair {
 	/** What he was told last, in this session of the uplink. */
@@ -40,6 +47,8 @@ interface Pair {
 interface Told {
 	availability: Availability | undefined;
 	availabilityAt: UnixMillis;
+	/** A state has changed since it was told last. */
+	stateChanged: boolean;
 	valuesAt: UnixMillis;
 	at: UnixMillis;
 	due: UnixMillis;
@@ -88,11 +97,12 @@ export class Broadcast {
 	}
 
 	/** Something of this device may look different. O(1) where nobody has subscribed. */
-	changed(twin: Twin): void {
-		const { id } = twin.device;
+	changed(twin: Twin, readings: readonly Reading[] = []): void {
+		const { id, points } = twin.device;
 		this.#views.changed(id);
 		if (this.#subscriptions.watchers(id).size === 0 || this.#closed) return;
 		const told = this.#device(id);
+		told.stateChanged ||= readings.some(({ point }) => isState(points[point]));
 		if (this.#verbs.online()) this.#plan(id, told, this.#dueOf(twin, told, VALUES_SETTLE));
 	}
 
@@ -173,7 +183,7 @@ export class Broadcast {
 		// A moment that is yet to come was before the clock was set back: it holds back nothing.
 		const after = (moment: UnixMillis, span: Millis): UnixMillis => (moment > now ? now : moment + span);
 		if (twin.availability !== told.availability) return Math.max(now, after(told.availabilityAt, AVAILABILITY_EVERY));
-		return Math.max(now + settle, after(told.at, AVAILABILITY_EVERY), after(told.valuesAt, VALUES_EVERY));
+		return Math.max(now + settle, after(told.at, AVAILABILITY_EVERY), told.stateChanged ? now : after(told.valuesAt, VALUES_EVERY));
 	}
 
 	#plan(id: string, told: Told, due: UnixMillis): void {
@@ -202,6 +212,7 @@ export class Broadcast {
 		}
 		const changed = told.availability !== twin.availability;
 		told.availability = twin.availability;
+		told.stateChanged = false;
 		if (!isNew) return;
 		told.at = this.#verbs.clock.now();
 		if (changed) told.availabilityAt = told.at;
@@ -258,7 +269,7 @@ export class Broadcast {
 	/** @param availability What a contact was told just now. Nothing: a change of it may be what brought us here. */
 	#device(id: string, availability?: Availability): Told {
 		let told = this.#devices.get(id);
-		if (!told) this.#devices.set(id, told = { availability, availabilityAt: -Infinity, valuesAt: -Infinity, at: -Infinity, due: 0, cancel: undefined });
+		if (!told) this.#devices.set(id, told = { availability, availabilityAt: -Infinity, stateChanged: false, valuesAt: -Infinity, at: -Infinity, due: 0, cancel: undefined });
 		return told;
 	}
 

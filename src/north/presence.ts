@@ -206,7 +206,7 @@ export function presence(verbs: Verbs, { subscriptions, capabilities, onContactG
 				default: return;
 			}
 		},
-		changed: ({ twin }) => broadcast.changed(twin),
+		changed: ({ twin, readings }) => broadcast.changed(twin, readings),
 		added(twin) {
 			// Its contacts have been told that it is not there, and nothing else is known yet.
 			if (twin.availability !== "unknown") broadcast.changed(twin);

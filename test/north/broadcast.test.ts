@@ -132,6 +132,26 @@ test("values alone are told once a minute, the newest, and only when the text is
 	assert.deepEqual(told(h), []);
 });
 
+test("a state that changed is told within five seconds, though a measured value was told just before", async () => {
+	const h = wing({ store: new MemoryStore({ device: "pump-1", contact: ALICE, from: true }) });
+	await h.report("pump-1", { flow: "3.0", running: false });
+	await h.clock.advance(6_000);
+	await h.report("pump-1", { flow: "3.2" });
+	await h.clock.advance(6_000);
+	told(h);
+	await h.report("pump-1", { flow: "3.5" });
+	await h.clock.advance(6_000);
+	assert.deepEqual(told(h), []);
+	await h.report("pump-1", { running: true });
+	await h.clock.advance(5_000);
+	assert.deepEqual(told(h), ["alice: online 3.5 L/min · running on"]);
+	for (let second = 0; second < 20; second++) {
+		await h.report("pump-1", { running: second % 2 === 0 });
+		await h.clock.advance(1_000);
+	}
+	assert.ok(told(h).length <= 4);
+});
+
 test("values that come together in several messages make one status", async () => {
 	const h = watched(ALICE);
 	await h.report("weather", { temperature: "21.5" });

@@ -102,7 +102,11 @@ function propertyOf(entry: JsonObject, kind: Json | undefined, path: readonly st
 				write: (value) => (typeof value === "object" ? value : unfit(name, value)),
 			};
 		}
-		case "binary": return { ...facts, point: { kind: "boolean", ...base }, ...binary(name, entry["value_on"] ?? true, entry["value_off"] ?? false) };
+		case "binary": {
+			const [on, off] = [entry["value_on"] ?? true, entry["value_off"] ?? false];
+			// `contact` has value_on false: "open" is its alarm. Where the device itself writes truths, they stay what it wrote.
+			return { ...facts, point: { kind: "boolean", ...base }, ...(typeof on === "boolean" && typeof off === "boolean" ? binary(name, true, false) : binary(name, on, off)) };
+		}
 		case "enum": {
 			const values = new Map((isArray(entry["values"]) ? entry["values"] : []).map((value) => [wordOf(value), value] as const));
 			return {

@@ -80,8 +80,9 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
 			else done(null);
 		},
 	});
-	aedes.on("clientError", (client, error) => fault(nameOf(client), error.message));
-	aedes.on("connectionError", (client, error) => fault(nameOf(client), error.message));
+	let isClosing = false;
+	aedes.on("clientError", (client, error) => isClosing || fault(nameOf(client), error.message));
+	aedes.on("connectionError", (client, error) => isClosing || fault(nameOf(client), error.message));
 	EventEmitter.prototype.on.call(aedes, "error", (error: unknown) => fault("broker", messageOf(error))); // missing in its types
 
 	const sockets = new Set<Socket>();
@@ -104,6 +105,7 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
 
 	const servers: Server[] = [];
 	const close = async (): Promise<void> => {
+		isClosing = true;
 		const limit = deadline(clock, CLOSE_WITHIN);
 		const ended = [answered((done) => aedes.close(() => done()), [limit.signal, late]), ...servers.map((server) => answered((done) => server.close(() => done()), [limit.signal, late]))];
 		for (const socket of sockets) socket.destroy();

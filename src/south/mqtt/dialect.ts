@@ -48,7 +48,7 @@ export class MqttDialect implements Dialect {
 		// One message may speak to several: a native state topic is what Home Assistant discovery points to as well.
 		const meanings: [number, Meaning][] = [];
 		for (const [rank, source] of this.#sources.entries()) {
-			const meaning = rank === 0 ? undefined : this.#hear(source, message);
+			const meaning = rank === 0 || (source.last && meanings.length > 0) ? undefined : this.#hear(source, message);
 			if (meaning) meanings.push([rank, meaning]);
 		}
 		return meanings.length === 0 ? NOTHING : this.#joined(meanings, message);

@@ -74,14 +74,14 @@ const HEARD: readonly (readonly [what: string, topic: string, payload: unknown, 
 	["a state", "kitchen/lamp", '{"state":"ON","brightness":50,"color":{"x":0.30,"y":0.2},"linkquality":99,"update":{"state":"idle"}}', { "state": true, "brightness": "50", "color.x": "0.30", "color.y": "0.2", "linkquality": "99" }],
 	["a part of a state", "kitchen/lamp", { brightness: 51 }, { brightness: "51" }],
 	["nulls", "valve", { occupied_heating_setpoint: null, system_mode: null, contact: null, note: null }, {}],
-	["words for truths", "valve", { child_lock: "UNLOCK", contact: false, state_left: "ON" }, { child_lock: false, contact: true, state_left: true }],
+	["words for truths", "valve", { child_lock: "UNLOCK", contact: false, state_left: "ON" }, { child_lock: false, contact: false, state_left: true }],
 	["numbers in quotes", "valve", { occupied_heating_setpoint: "21.50" }, { occupied_heating_setpoint: "21.50" }],
 	["a list and a number as label", "valve", '{"schedule":[1,2.50],"speed":2}', { schedule: "[1,2.50]", speed: "2" }],
 	["an action", "valve", { action: "single" }, { action: "single" }],
 	["an empty action", "valve", { action: "" }, {}],
 	["an attribute", "valve/occupied_heating_setpoint", "21.50", { occupied_heating_setpoint: "21.50" }],
 	["an attribute that is a word", "valve/child_lock", "LOCK", { child_lock: true }],
-	["an attribute that is a truth", "valve/contact", "true", { contact: false }],
+	["an attribute that is a truth", "valve/contact", "true", { contact: true }],
 	["a nested attribute", "kitchen/lamp/color-x", "0.5", { "color.x": "0.5" }],
 	["an attribute that nobody knows", "valve/mystery", "5", {}],
 	["a device by its address", "0xAA00000000000001", { state: "OFF" }, { state: false }],
@@ -115,7 +115,7 @@ test("a live message is a sign of life, a retained one is none; and a retained a
 
 test("what does not fit is named, and the rest is taken", () => {
 	const meaning = known().hear(message("zigbee2mqtt/valve", { occupied_heating_setpoint: "warm", contact: "ajar", battery: 80 }));
-	assert.deepEqual([readings(meaning), reasons(meaning)], [{ battery: "80" }, ['Cannot read "occupied_heating_setpoint": not a number', 'Cannot read "contact": neither false nor true']]);
+	assert.deepEqual([readings(meaning), reasons(meaning)], [{ battery: "80" }, ['Cannot read "occupied_heating_setpoint": not a number', 'Cannot read "contact": neither true nor false']]);
 	assert.match(reasons(known().hear(message("zigbee2mqtt/valve", "{oops"))).join(), /Cannot read JSON/);
 	assert.match(reasons(known().hear(message("zigbee2mqtt/bridge/devices", "{}"))).join(), /is no list/);
 });
