@@ -17,8 +17,9 @@ import { jidOf } from "./north/addresses.js";
 import { buildConventions, CONVENTION_NAMES } from "./south/conventions/all.js";
 import { type Definition, loadDefinitions } from "./south/definition.js";
 import type { Link } from "./south/link.js";
-import { startBroker } from "./south/mqtt/broker.js";
+import { checkBroker, startBroker } from "./south/mqtt/broker.js";
 import { MqttDialect } from "./south/mqtt/dialect.js";
+import { withoutEchoes } from "./south/mqtt/echoes.js";
 import { defaultClientId, type MqttOptions, placeFrom } from "./south/mqtt/options.js";
 import { MqttLink } from "./south/mqtt/session.js";
 import { TopicRules } from "./south/mqtt/topics.js";
@@ -56,6 +57,15 @@ export interface LoadedGateway {
 	readonly warnings: readonly string[];
 	/** Open the database and the embedded brokers, and make the parts. @throws {GatewayError} */
 	open(surroundings: Surroundings): Promise<OpenGateway>;
+	/** Roads that only try whether there is somebody at the other end: nothing is heard, kept or left behind. @throws {GatewayError} */
+	probe(surroundings: Surroundings): Promise<Probe>;
+}
+
+/** For `jidway check --online`. */
+export interface Probe {
+	readonly stream: Stream;
+	readonly links: readonly Link[];
+	close(): Promise<void>;
 }
 
 export interface OpenGateway {
@@ -98,14 +108,17 @@ export function planGateway(loaded: LoadedConfig): LoadedGateway {
 	if (faults.length > 0) throw new ConfigError(faults);
 	if (config.access.length === 0) warnings.push("Nobody may see or command anything: \"access:\" has no rule");
 	warnings.push(...plans.flatMap((plan) => plan.warnings));
-	return { config, dataFolder: at(config.gateway.data), secrets, warnings, open: (surroundings) => open(config, at(config.gateway.data), plans, surroundings) };
+	return { config, dataFolder: at(config.gateway.data), secrets, warnings, open: (surroundings) => open(config, at(config.gateway.data), plans, surroundings), probe: (surroundings) => probe(config, plans, surroundings) };
 }
+
+/** What an earlier run left; nothing for a probe, which leaves nothing itself. */
+type Before = Pick<Store, "filters">;
 
 /** A link that is checked: its dialect is made, its road is not. */
 interface Plan {
 	readonly warnings: readonly string[];
 	/** Make the road; `close` undoes what that opened. */
-	build(surroundings: Surroundings, store: Store): Promise<{ readonly road: Road; close?(): Promise<void> }>;
+	build(surroundings: Surroundings, before: Before | undefined): Promise<{ readonly road: Road; close?(): Promise<void> }>;
 }
 
 function planMqtt(link: MqttLinkConfig, config: Config, at: (path: string) => string): Plan {
@@ -131,18 +144,21 @@ function planMqtt(link: MqttLinkConfig, config: Config, at: (path: string) => st
 		...(ca && { ca }), ...(cert && { cert }), ...(key && { key }),
 	});
 	if (link.url !== undefined) placeFrom(options(link.url));
+	if (link.broker) checkBroker({ listen: link.broker.listen, ...(link.broker.users && { users: link.broker.users }) });
 	return {
 		warnings: notBuilt.map((name) => `Link "${link.id}": the convention "${name}" is known and not built yet; it is left out`),
-		async build({ clock, random, mqtt, log }, store) {
-			if (mqtt) return { road: { link: mqtt(link.id), dialect } };
-			if (!link.broker) return { road: { link: new MqttLink(link.id, { ...options(link.url!), before: store.filters(link.id) }, clock, random), dialect } };
-			const faults = new FaultCounter(clock, ({ where, reason, count }) => log.warn({ link: link.id, where, count }, `Broker of link "${link.id}": ${where}: ${reason}`));
+		async build({ clock, random, newId, mqtt, log }, before) {
+			// A probe has a session of its own: in the gateway's it would take what is kept for the gateway.
+			const session = before ? { before: before.filters(link.id) } : { clean: true, clientId: `jidway-check-${newId().slice(0, 8)}` };
+			if (mqtt) return { road: { link: withoutEchoes(mqtt(link.id), clock), dialect } };
+			if (!link.broker) return { road: { link: withoutEchoes(new MqttLink(link.id, { ...options(link.url!), ...session }, clock, random), clock), dialect } };
+			const faults = new FaultCounter(clock, ({ where, reason, sample, count }) => log.warn({ link: link.id, where, sample, count }, `Broker of link "${link.id}": ${where}: ${reason}`));
 			const broker = await startBroker({
 				listen: link.broker.listen,
 				...(link.broker.users && { users: link.broker.users }), ...(brokerCert && brokerKey && { tls: { cert: brokerCert, key: brokerKey } }),
-			}, clock, (where, reason) => faults.count(where, reason, ""));
+			}, clock, (where, reason, sample) => faults.count(where, reason, sample));
 			const settings = { ...options(broker.own.url), version: 4 as const, username: broker.own.username, password: broker.own.password };
-			return { road: { link: new MqttLink(link.id, settings, clock, random), dialect }, close: () => broker.close() };
+			return { road: { link: withoutEchoes(new MqttLink(link.id, settings, clock, random), clock), dialect }, close: () => broker.close() };
 		},
 	};
 }
@@ -154,9 +170,9 @@ function planSerial(link: SerialLinkConfig, config: Config, definitions: Readonl
 	const dialect = new SerialDialect({ link: link.id, protocol: link.protocol, devices });
 	return {
 		warnings: link.protocol === "modbus-rtu" && devices.length === 0 ? [`Link "${link.id}": no device is configured on it, so nothing is asked`] : [],
-		async build({ clock, ports = serialPorts(clock) }) {
+		async build({ clock, ports = serialPorts(clock) }, before) {
 			const { id, path, baud, parity, data, stop, protocol } = link;
-			return { road: { link: new SerialLink({ id, path, baud, parity, data, stop, protocol, clock, ports, lineEnd: dialect.lineEnd, polls: dialect.polls }), dialect } };
+			return { road: { link: new SerialLink({ id, path, baud, parity, data, stop, protocol, clock, ports, lineEnd: dialect.lineEnd, polls: before ? dialect.polls : [], framer: () => dialect.framer(), questions: before ? dialect.questions : [], longest: dialect.longest }), dialect } };
 		},
 	};
 }
@@ -189,6 +205,17 @@ async function open(config: Config, dataFolder: string, plans: readonly Plan[], 
 		await store.close();
 		throw error;
 	}
+}
+
+async function probe(config: Config, plans: readonly Plan[], surroundings: Surroundings): Promise<Probe> {
+	const { domain, host, port, secret } = config.uplink;
+	const { clock, random } = surroundings;
+	const built = await Promise.all(plans.map((plan) => plan.build(surroundings, undefined)));
+	return {
+		stream: new Component({ domain, host, port, secret, clock, random }),
+		links: built.map(({ road }) => road.link),
+		close: async () => void (await Promise.allSettled(built.map((each) => each.close?.()))),
+	};
 }
 
 /** What `devices:` says of names and points. A line port has one device, whose address is its link when nothing else is said. */

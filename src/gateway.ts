@@ -58,7 +58,7 @@ const LISTEN_AFTER: Millis = 50;
 /** How long a message may take to leave. */
 const SEND_WITHIN: Millis = 10_000;
 /** Ports and sessions that do not close by then are left behind. */
-const CLOSE_WITHIN: Millis = 2_500;
+const CLOSE_WITHIN: Millis = 2_000;
 
 /** Start everything. Nothing is open before this call, and nothing is left open after `stop()`. */
 export function startGateway({ domain, name, roads, registry, access, store, stream, clock, log, north }: Parts): Gateway {
@@ -101,14 +101,15 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 		for (const out of meaning.send ?? []) void forward(link, out, stopping.signal).catch((error: unknown) => log.debug({ link: link.id }, messageOf(error)));
 	}
 
-	function announce(link: string, announcement: Announcement): Twin | undefined {
+	function announce(link: string, announcement: Announcement, isRestored = false): Twin | undefined {
 		try {
-			const { twin, isNew } = registry.announce(link, announcement, clock.now());
-			store.touch(twin);
+			const { twin, isNew, merged } = registry.announce(link, announcement, clock.now());
+			for (const other of merged) gone(other, "is known by another address now");
+			if (!isRestored) store.touch(twin);
 			const state = linkStates.get(link);
 			if (isNew && state && !state.up) twin.link(linkDown(link), clock.now());
 			if (isNew) log.info({ device: twin.device.id, link, address: announcement.address }, `Found "${twin.device.name}" (${twin.device.id})`);
-			for (const module of modules) module.added?.(twin);
+			each((module) => module.added?.(twin));
 			return twin;
 		} catch (error) {
 			if (!(error instanceof GatewayError)) throw error;
@@ -120,9 +121,13 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 	function remove(link: string, address: string): void {
 		const twin = registry.remove(link, address);
 		if (!twin) return;
+		gone(twin, "was removed by its source");
+	}
+
+	function gone(twin: Twin, why: string): void {
 		store.forget(twin);
-		log.info({ device: twin.device.id, link }, `"${twin.device.name}" was removed by its source`);
-		for (const module of modules) module.removed?.(twin);
+		log.info({ device: twin.device.id, link: twin.device.link }, `"${twin.device.name}" ${why}`);
+		each((module) => module.removed?.(twin));
 	}
 
 	/** What is told, by device: one change for each, whatever the number of values. */
@@ -151,7 +156,7 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 		const since = before && before.up === state.up ? before.since : clock.now();
 		linkStates.set(link.id, state.up ? { up: true, since } : { up: false, since, reason: state.reason });
 		if (state.up) log.info({ link: link.id }, `Link "${link.id}" is up`);
-		else log.warn({ link: link.id, reason: state.reason }, `Link "${link.id}" is down: ${state.reason}`);
+		else if (!isStopping) log.warn({ link: link.id, reason: state.reason }, `Link "${link.id}" is down: ${state.reason}`);
 		for (const twin of registry.all()) if (twin.device.link === link.id) tell(twin.link(state.up ? undefined : linkDown(link.id), clock.now()));
 	}
 
@@ -168,8 +173,19 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 
 	function tell(change: Change): void {
 		if (change.readings.length === 0 && !change.availability) return;
-		store.touch(change.twin);
-		for (const module of modules) module.changed?.(change);
+		if (change.readings.length > 0 || change.twin.heard !== undefined) store.touch(change.twin);
+		each((module) => module.changed?.(change));
+	}
+
+	/** A module that fails is a bug, and does not silence the others. */
+	function each(tellModule: (module: XepModule) => void): void {
+		for (const module of modules) {
+			try {
+				tellModule(module);
+			} catch (error) {
+				log.error({ err: error }, `A part of the gateway failed: ${messageOf(error)}`);
+			}
+		}
 	}
 
 	// ---- North to south: command → access → twin → dialect → link, and done only when a reading has confirmed it ----
@@ -179,6 +195,8 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 		const [name, placed] = twin.point(point);
 		if (by !== LOCAL && !access.maySet(by, twin.device.id, name)) throw new GatewayError("forbidden", `Cannot set "${name}": ${by} may not command ${twin.device.name}`);
 		twin.writable(name, value);
+		const road = linkStates.get(twin.device.link);
+		if (road?.up === false) throw new GatewayError("link-down", `Cannot set "${name}": ${linkDown(twin.device.link)}`);
 		if (!twin.reachable) throw new GatewayError("device-offline", `Cannot set "${name}": ${twin.device.name} is ${twin.availability}${twin.reason === undefined ? "" : ` (${twin.reason})`}`);
 		const running = underWay.get(twin) ?? 0;
 		if (running >= MAX_COMMANDS_PER_DEVICE) throw new GatewayError("busy", `Cannot set "${name}": ${running} commands are on their way to ${twin.device.name}; try again later`);
@@ -195,8 +213,9 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 			return confirmed ? { kind: "confirmed", reading: await confirmed } : { kind: "sent" };
 		} finally {
 			failed.abort(new GatewayError("link-down", `Cannot set "${name}": the command was given up`));
-			if (running === 0) underWay.delete(twin);
-			else underWay.set(twin, underWay.get(twin)! - 1);
+			const left = (underWay.get(twin) ?? 1) - 1;
+			if (left > 0) underWay.set(twin, left);
+			else underWay.delete(twin);
 		}
 	}
 
@@ -237,7 +256,10 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 	function status(): GatewayStatus {
 		return {
 			started, uplink, devices: registry.size, faults: faults.all(),
-			links: [...linkStates].map(([id, state]) => ({ id, ...state })),
+			links: [...linkStates].map(([id, state]) => {
+				const counters = byLink.get(id)?.link.counters?.();
+				return { id, ...state, ...(counters && { counters }) };
+			}),
 			...(store.fault !== undefined && { store: store.fault }),
 		};
 	}
@@ -271,7 +293,7 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 			uplink = state.online ? { up: true, since: state.since } : { up: false, since: uplink.up ? clock.now() : uplink.since, reason: state.reason };
 			if (state.online) {
 				log.info({ domain }, `Uplink is online as ${domain}`);
-				for (const module of modules) module.connected?.();
+				each((module) => module.connected?.());
 			} else if (wasUp && !isStopping) log.warn({ domain, reason: state.reason }, `Uplink is offline: ${state.reason}`);
 			else log[state.permanent ? "error" : "info"]({ domain, reason: state.reason }, `Uplink is not online: ${state.reason}`);
 		},
@@ -280,7 +302,7 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 	let stopped: Promise<void> | undefined;
 	async function shutDown(): Promise<void> {
 		isStopping = true;
-		for (const module of modules) module.closing?.();
+		each((module) => module.closing?.());
 		await stream.close();
 		stopping.abort(new GatewayError("link-down", "Cannot go on: the gateway is stopping"));
 		const closed = new AbortController();

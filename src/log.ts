@@ -1,4 +1,5 @@
 // pino straight to stdout: no transport worker, which would cost as much memory as the gateway itself.
+import { writeSync } from "node:fs";
 import pino from "pino";
 import type { Log } from "./core/log.js";
 
@@ -16,7 +17,7 @@ const SECRET_PATHS = ["secret", "password", "*.secret", "*.password", "*.*.secre
 const MIN_SECRET = 4;
 
 /** The log of the process: JSON lines, secrets blotted out. */
-export function createLog({ level, secrets, to = process.stdout }: LogOptions): Log {
+export function createLog({ level, secrets, to = new Stdout() }: LogOptions): Log {
 	const hidden = secrets.filter((secret) => secret.length >= MIN_SECRET).flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
 	const clean = { write: (line: string) => void to.write(hidden.reduce((text, secret) => text.replaceAll(secret, "[redacted]"), line)) };
 	const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) }, redact: { paths: SECRET_PATHS, censor: "[redacted]" } }, clean);
@@ -26,4 +27,26 @@ export function createLog({ level, secrets, to = process.stdout }: LogOptions): 
 		warn: (facts, text) => logger.warn(facts, text),
 		error: (facts, text) => logger.error(facts, text),
 	};
+}
+
+/** Writes lines to a file descriptor. A log that cannot be written, on a full disk or to a reader that has gone, must not end the gateway. */
+export class Stdout {
+	readonly #write: (text: string) => void;
+	#lost = 0;
+
+	/** @param write Throws when it cannot write. */
+	constructor(write: (text: string) => void = (text) => void writeSync(1, text)) {
+		this.#write = write;
+	}
+
+	write(line: string): void {
+		const lost = this.#lost;
+		try {
+			this.#write(lost === 0 ? line : `${JSON.stringify({ level: "warn", lost, msg: `${lost} log lines could not be written` })}\n${line}`);
+			this.#lost = 0;
+		} catch (error) {
+			if (!(error instanceof Error)) throw error;
+			this.#lost = lost + 1; // there is nowhere to say it; the next line that can be written does
+		}
+	}
 }

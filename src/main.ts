@@ -9,8 +9,10 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 		stop.abort(signal);
 	});
 }
-// Whoever reads our output may stop reading: `jidway devices | head`.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+// Whoever reads the output of a command may stop reading: `jidway devices | head`. The gateway goes on without its log.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+	if (process.argv[2] !== "run") process.exit(error.code === "EPIPE" ? 0 : 1);
+});
 
 try {
 	process.exit(await runProgram(process.argv.slice(2), stop.signal));

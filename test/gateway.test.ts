@@ -137,8 +137,47 @@ test("execute() tells an offline device's asker so, without sending", async (t) 
 	r.hear({ states: [{ address: "b1", state: "offline", reason: "last will" }] });
 	await assert.rejects(r.gateway.execute(command("setpoint", n("22"))), { fault: "device-offline", message: /Boiler is offline \(last will\)/ });
 	r.ears().state({ up: false, reason: "the broker is gone" });
-	await assert.rejects(r.gateway.execute(command("setpoint", n("22"))), { fault: "device-offline" });
+	await assert.rejects(r.gateway.execute(command("setpoint", n("22"))), { fault: "link-down", message: 'Cannot set "setpoint": its link "farm" is down' });
 	assert.deepEqual(r.sent, []);
+});
+
+test("the bound of commands holds after commands that overlapped and ended", async (t) => {
+	const r = roof(t);
+	const first = r.gateway.execute(command("setpoint", n("6")));
+	const second = r.gateway.execute(command("setpoint", n("7")));
+	await settle();
+	r.hear({ told: [{ address: "b1", point: "setpoint", value: n("6") }], heard: ["b1"] });
+	await first;
+	r.hear({ told: [{ address: "b1", point: "setpoint", value: n("7") }], heard: ["b1"] });
+	await second;
+	const all = Array.from({ length: 40 }, () => r.gateway.execute(command("setpoint", n("20"))).then(() => "done", (error: GatewayError) => error.fault));
+	await settle();
+	assert.equal(r.sent.length, 2 + 32);
+	await r.clock.advance(10_000);
+	assert.equal((await Promise.all(all)).filter((end) => end === "busy").length, 8);
+});
+
+test("a device that is heard each time too late does not flap: it stays late, through the roof as in the twin", async (t) => {
+	const seen: string[] = [];
+	const r = roof(t, { changed: ({ twin, availability }) => { if (availability) seen.push(twin.availability); } });
+	r.hear({ announced: [{ ...BOILER, every: 60_000 }] });
+	for (let beat = 0; beat < 8; beat++) {
+		r.hear({ told: [{ address: "b1", point: "flow", value: n(String(beat)) }], heard: ["b1"] });
+		await r.clock.advance(200_000);
+	}
+	assert.deepEqual(seen, ["online", "late"]);
+	for (let beat = 0; beat < 3; beat++) {
+		r.hear({ told: [{ address: "b1", point: "flow", value: n(String(beat)) }], heard: ["b1"] });
+		await r.clock.advance(60_000);
+	}
+	assert.deepEqual(seen, ["online", "late", "online"]);
+});
+
+test("a module that fails silences neither the others nor the gateway", async (t) => {
+	const r = roof(t, { changed: () => { throw new Error("a bug"); } });
+	r.hear({ told: [{ address: "b1", point: "setpoint", value: n("21") }], heard: ["b1"] });
+	assert.equal(r.taken(), 1);
+	assert.match(r.log.lines.join("\n"), /error A part of the gateway failed: a bug/);
 });
 
 test("execute() bounds the commands on their way to one device", async (t) => {

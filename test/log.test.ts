@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createLog } from "../src/log.js";
+import { createLog, Stdout } from "../src/log.js";
 
 test("no secret reaches a log line: not as a value, not inside a text, not in an error, not escaped", () => {
 	let out = "";
@@ -13,4 +13,20 @@ test("no secret reaches a log line: not as a value, not inside a text, not in an
 	assert.equal(out.split("\n").filter(Boolean).every((line) => typeof JSON.parse(line) === "object"), true);
 	assert.match(out, /"level":"info"/);
 	assert.equal(out.includes("[redacted]"), true);
+});
+
+test("a log that cannot be written ends nothing, and says later how many lines were lost", () => {
+	let isFull = false;
+	let out = "";
+	const log = createLog({ level: "info", secrets: [], to: new Stdout((text) => {
+		if (isFull) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+		out += text;
+	}) });
+	log.info({}, "one");
+	isFull = true;
+	log.info({}, "two");
+	log.info({}, "three");
+	isFull = false;
+	log.info({}, "four");
+	assert.deepEqual(out.trim().split("\n").map((line) => JSON.parse(line).msg), ["one", "2 log lines could not be written", "four"]);
 });

@@ -7,8 +7,8 @@ import { askGateway } from "../web/control-socket.js";
 import type { GatewayStatus } from "../core/status.js";
 import { packageVersion } from "./version.js";
 
-/** How long `--online` waits for a server, a broker or a port to say yes. */
-const TRY_WITHIN_MS = 15_000;
+/** How long `--online` waits for a server, a broker or a port to say yes: longer than each of them waits for its own answer. */
+const TRY_WITHIN_MS = 25_000;
 
 /**
  * `jidway check`: validate offline; with `online` also try what the config names, without starting a gateway.
@@ -24,19 +24,21 @@ export async function check(configFile: string, online: boolean, stop: AbortSign
 	if (!online) return 0;
 	const running = await askGateway(loaded.dataFolder, { ask: "status" }, 2_000).catch(() => undefined);
 	if (running !== undefined) return report(running as GatewayStatus); // two components of one domain would throw each other out
-	const { parts, close } = await loaded.open({ clock: systemClock, random: Math.random, newId: randomUUID, log: createLog({ level: "silent", secrets: loaded.secrets }), version: packageVersion() });
+	const probe = await loaded.probe({ clock: systemClock, random: Math.random, newId: randomUUID, log: createLog({ level: "silent", secrets: loaded.secrets }), version: packageVersion() });
 	const ended = new AbortController();
 	const signal = AbortSignal.any([stop, ended.signal]);
 	try {
-		const links = parts.roads.map(({ link }) => tried(`link "${link.id}"`, (tell) => link.run({ packet: (packet) => packet.taken(), fault: () => undefined, state: tell }, signal)));
-		const uplink = tried(`uplink ${config.uplink.domain} at ${config.uplink.host}:${config.uplink.port}`, (tell) => parts.stream.run({ stanza: () => undefined, state: (state) => tell(state.online ? { up: true } : { up: false, reason: state.reason }) }, signal));
+		const links = probe.links.map((link) => tried(`link "${link.id}"`, (tell) => link.run({ packet: () => undefined, fault: () => undefined, state: tell }, signal)));
+		const uplink = tried(`uplink ${config.uplink.domain} at ${config.uplink.host}:${config.uplink.port}`, (tell) => probe.stream.run({ stanza: () => undefined, state: (state) => {
+			if (state.online) tell({ up: true });
+			else if (state.retryAt !== undefined) tell({ up: false, reason: state.reason }); // before that it only says that it is connecting
+		} }, signal));
 		const results = await Promise.all([uplink, ...links]);
 		return results.every(Boolean) ? 0 : 1;
 	} finally {
-		await parts.stream.close();
+		await probe.stream.close();
 		ended.abort();
-		await close();
-		await parts.store.close();
+		await probe.close();
 	}
 }
 

@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { loadGateway, type Surroundings } from "../assemble.js";
 import { GatewayError, messageOf } from "../core/errors.js";
+import type { GatewayStatus } from "../core/status.js";
 import { startGateway } from "../gateway.js";
 import { answerLocal } from "../local.js";
 import { createLog } from "../log.js";
-import { systemClock } from "../system-clock.js";
 import { recorded } from "../record.js";
-import { serveControl } from "../web/control-socket.js";
+import { systemClock } from "../system-clock.js";
+import { type ControlRequest, serveControl } from "../web/control-socket.js";
 import { serveHealth } from "../web/health.js";
 import { packageVersion } from "./version.js";
 
@@ -16,19 +17,34 @@ const STOP_WITHIN_MS = 5_000;
 /**
  * Run the gateway until `stop` aborts.
  *
+ * The data folder and the port for monitors are claimed first: a second gateway must not take over the sessions of the
+ * first before it finds out that it is the second.
+ *
  * @returns The exit code.
- * @throws {GatewayError} `bad-config` before any port is opened.
+ * @throws {GatewayError} `bad-config` before any port is opened; `busy` when the folder or the port is another's.
  */
 export async function run(configFile: string, recordTo: string | undefined, stop: AbortSignal): Promise<number> {
 	const loaded = loadGateway(configFile, process.env);
 	const log = createLog({ level: loaded.config.log.level, secrets: loaded.secrets });
 	for (const warning of loaded.warnings) log.warn({}, warning);
 	const surroundings: Surroundings = { clock: systemClock, random: Math.random, newId: randomUUID, log, version: packageVersion(), utcOffset: (at) => -new Date(at).getTimezoneOffset() };
-	const { parts, addressOf, close } = await loaded.open(recordTo === undefined ? surroundings : recorded(surroundings, loaded, configFile, recordTo));
-	const gateway = startGateway(parts);
+	const closing: (() => Promise<void>)[] = [];
+	const closeAll = async (): Promise<void> => void (await Promise.all(closing.splice(0).map((close) => close())));
+	let answer = async (_request: ControlRequest): Promise<unknown> => {
+		throw new GatewayError("busy", "Cannot answer yet: the gateway is starting");
+	};
+	let status = (): GatewayStatus => ({ started: systemClock.now(), uplink: { up: false, since: systemClock.now(), reason: "is starting" }, links: [], devices: 0, faults: [] });
 	try {
-		const control = await serveControl(loaded.dataFolder, (request) => answerLocal(gateway, addressOf, systemClock, request));
-		const health = await serveHealth(loaded.config.web.listen, gateway.status);
+		const control = await serveControl(loaded.dataFolder, (request) => answer(request));
+		closing.push(control.close);
+		const health = await serveHealth(loaded.config.web.listen, () => status());
+		closing.push(health.close);
+		const { parts, addressOf, close } = await loaded.open(recordTo === undefined ? surroundings : recorded(surroundings, loaded, configFile, recordTo));
+		closing.push(close);
+		const gateway = startGateway(parts);
+		closing.push(gateway.stop);
+		answer = (request) => answerLocal(gateway, addressOf, systemClock, request);
+		status = gateway.status;
 		log.info({ data: loaded.dataFolder, health: loaded.config.web.listen }, `${loaded.config.gateway.name} is running`);
 		await Promise.race([gateway.ended, new Promise<void>((resolve) => (stop.aborted ? resolve() : stop.addEventListener("abort", () => resolve(), { once: true })))]);
 		log.info({}, "Stopping");
@@ -37,14 +53,12 @@ export async function run(configFile: string, recordTo: string | undefined, stop
 			process.exit(1);
 		}, STOP_WITHIN_MS);
 		hung.unref();
-		await Promise.all([control.close(), health.close(), gateway.stop()]);
-		await close();
+		await closeAll();
 		clearTimeout(hung);
 		log.info({}, "Stopped");
 		return 0;
 	} catch (error) {
-		await gateway.stop();
-		await close();
+		await closeAll();
 		if (error instanceof GatewayError) throw error;
 		log.error({ err: error }, `Cannot go on: ${messageOf(error)}`);
 		return 1;

@@ -134,6 +134,7 @@ export function parseConfig(text: string, file: string, env: Readonly<Record<str
 			}
 		}
 		if (isSecret && value !== "") secrets.push(value);
+		if (path[0] === "links" && path.at(-1) === "url") secrets.push(...passwordsIn(value));
 		return value;
 	}
 
@@ -156,12 +157,31 @@ export function parseConfig(text: string, file: string, env: Readonly<Record<str
 	return { config: parsed.data as Config, file, folder, secrets, fault };
 }
 
+/** The password in `mqtt://user:password@host`: as it is written, as an address has it, and as it is meant. */
+function passwordsIn(url: string): string[] {
+	const [, written = ""] = /^[a-z]+:\/\/[^:/?#@]*:([^/?#]*)@/i.exec(url) ?? [];
+	const forms = new Set([written, URL.canParse(url) ? new URL(url).password : ""]);
+	for (const form of [...forms]) {
+		try {
+			forms.add(decodeURIComponent(form));
+		} catch {
+			// A lone % is no escape: what is written is what is meant.
+		}
+	}
+	forms.delete("");
+	return [...forms];
+}
+
 /** What one value alone cannot show. */
 function crossCheck(config: Pick<Config, "links" | "devices">, fault: (path: Path, text: string) => ConfigFault): ConfigFault[] {
 	const faults: ConfigFault[] = [];
 	const links = new Map(config.links.map((link) => [link.id, link]));
 	const seen = (name: string, ids: readonly string[]): void => ids.forEach((id, index) => {
 		if (ids.indexOf(id) < index) faults.push(fault([name, index, "id"], `is used twice: "${id}" is ${name}[${ids.indexOf(id)}] already`));
+	});
+	const places = config.devices.map(({ link, address }) => `${link} ${address?.toLowerCase() ?? ""}`);
+	places.forEach((at, index) => {
+		if (places.indexOf(at) < index) faults.push(fault(["devices", index], `names the same device as devices[${places.indexOf(at)}]: one link, one address`));
 	});
 	seen("links", config.links.map(({ id }) => id));
 	seen("devices", config.devices.map(({ id }) => id));

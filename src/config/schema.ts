@@ -1,6 +1,6 @@
 // The config file as a type; what a single value means is in values.ts, how faults are told in load.ts.
 import { z } from "zod";
-import { access, bytes, deviceId, duration, identifier, listen, unit } from "./values.js";
+import { access, bytes, deviceId, domain, duration, identifier, listen, unit } from "./values.js";
 
 const category = z.enum(["momentary", "peak", "status", "computed", "identity"]);
 
@@ -19,7 +19,7 @@ const pointFacts = {
 
 const topicPoint = z.strictObject({
 	...pointFacts,
-	path: z.string().min(1).optional().describe("Where in a JSON payload: temp, sensors.0.value; left out for a bare value"),
+	path: z.string().min(1).optional().describe("Where in a JSON payload: temp, sensors[0].value; left out for a bare value"),
 	kind: z.enum(["numeric", "boolean", "enum", "text"]).optional(),
 	unit: unit.optional(),
 	on: z.string().optional().describe("What the device writes for true"),
@@ -70,7 +70,8 @@ const serialLink = z.strictObject({
 	parity: z.enum(["none", "even", "odd"]).default("none"),
 	data: z.union([z.literal(7), z.literal(8)]).default(8),
 	stop: z.union([z.literal(1), z.literal(2)]).default(1),
-	protocol: z.enum(["lines", "json-lines", "modbus-rtu"]),
+	protocol: z.enum(["lines", "json-lines", "modbus-rtu", "frames", "nmea", "dsmr", "vedirect", "sds011", "plantower", "mhz19", "mysensors", "rflink", "jeelink", "cul", "firmata", "kiss", "at"])
+		.describe("What is spoken: lines of text, Modbus, binary frames that a definition describes, or one of the protocols that describe their devices themselves"),
 });
 
 const refinement = z.strictObject({ ...pointFacts, unit: unit.optional(), access: z.enum(["r", "w", "rw"]).optional() });
@@ -87,7 +88,7 @@ const device = z.strictObject({
 
 const component = z.strictObject({
 	kind: z.literal("component"),
-	domain: z.string().regex(/^[a-z0-9.-]+$/i, "is no domain name").max(255).toLowerCase(),
+	domain,
 	host: z.string().min(1).default("127.0.0.1"),
 	port: z.number().int().min(1).max(65_535).default(5347),
 	secret: z.string().min(1),
@@ -116,7 +117,8 @@ export const configSchema = z.strictObject({
 	web: z.strictObject({ listen: listen }).prefault({ listen: "127.0.0.1:8642" }),
 	log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info") }).prefault({}),
 	limits: z.strictObject({
-		stanza: bytes.prefault("256kB").describe("A larger stanza from the server closes the stream"),
+		// Above what servers let through (512 KiB in Prosody and ejabberd), so that no user of theirs can make the stream close.
+		stanza: bytes.prefault("1MB").describe("A larger stanza from the server closes the stream, which is opened again"),
 	}).prefault({}),
 });
 

@@ -46,4 +46,8 @@ export const access = z.string().transform((text, context): string => {
 	return z.NEVER;
 });
 
-export const listen = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, "must be host:port, like 127.0.0.1:8642");
+export const listen = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, "must be host:port, like 127.0.0.1:8642")
+	.refine((text) => Number(text.slice(text.lastIndexOf(":") + 1)) <= 65_535, "names a port above 65535");
+
+/** A domain name as servers compare it: no final dot, no empty label. */
+export const domain = z.string().max(253).toLowerCase().regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/, "is no domain name: write it like things.example.org");

@@ -3,7 +3,7 @@ import { isReadable, isWritable, type Points } from "./point.js";
 /** What somebody may do: a viewer reads, an operator also commands, an owner also administers; `none` is a refusal that stops the search. */
 export type Role = "none" | "viewer" | "operator" | "owner";
 
-/** One rule of `access:`. It speaks of the devices that it names, or of the points, or of everything. */
+/** One rule of `access:`. It speaks of everything, or of the devices and of the points that it names: of what fits both, where it names both. */
 export interface AccessRule {
 	/** A whole bare JID, or `*@domain`. Lower case. */
 	readonly who: string;
@@ -74,9 +74,8 @@ function isWho(pattern: string, who: string): boolean {
 }
 
 function speaksOf(rule: AccessRule, device: string, point: string): boolean {
-	if (rule.devices === undefined && rule.points === undefined) return true;
-	if (rule.devices?.some((pattern) => matches(pattern, device))) return true;
-	return Object.entries(rule.points ?? {}).some(([pattern, names]) => matches(pattern, device) && names.some((name) => matches(name, point)));
+	if (rule.devices !== undefined && !rule.devices.some((pattern) => matches(pattern, device))) return false;
+	return rule.points === undefined || Object.entries(rule.points).some(([pattern, names]) => matches(pattern, device) && names.some((name) => matches(name, point)));
 }
 
 /** Does `pattern` match the whole of `text`, without case? `*` stands for any characters. Linear in the text for each `*`. */

@@ -10,7 +10,7 @@ export type Statement = "online" | "offline" | "asleep" | "faulty";
 export interface Evidence {
 	/** Why the link is down; nothing while it is up. */
 	readonly linkDown?: { readonly since: UnixMillis; readonly reason: string };
-	readonly said?: { readonly state: Statement; readonly reason?: string };
+	readonly said?: { readonly state: Statement; readonly at: UnixMillis; readonly reason?: string };
 	/** The last live message; a retained one is no sign of life. */
 	readonly heard?: UnixMillis;
 	/** How often it should be heard from; nothing where silence is normal. */
@@ -45,9 +45,11 @@ export function judge(evidence: Evidence, before: Availability, now: UnixMillis)
 		return { availability: "unknown", reason: linkDown.reason };
 	}
 	if (said && said.state !== "online") return { availability: said.state, ...(said.reason !== undefined && { reason: said.reason }) };
-	if (heard === undefined) return said ? { availability: "online" } : { availability: "unknown", reason: "not heard from yet" };
+	// A word that it is there counts as its voice, and grows old like it.
+	const last = Math.max(heard ?? -Infinity, said?.at ?? -Infinity);
+	if (last === -Infinity) return { availability: "unknown", reason: before === "unknown" ? "not heard from yet" : "not heard since its link came back" };
 	if (every === undefined) return { availability: "online" };
-	const silence = now - heard;
+	const silence = Math.max(0, now - last); // the clock of this machine may be set back
 	if (silence > OFFLINE_AFTER * every) return { availability: "offline", reason: `nothing heard for ${inWords(silence)}` };
 	if (silence > LATE_AFTER * every) return { availability: "late", reason: `nothing heard for ${inWords(silence)}` };
 	return irregular ? { availability: "late", reason: "heard again, not yet regularly" } : { availability: "online" };

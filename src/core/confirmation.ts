@@ -9,6 +9,9 @@ export const CONFIRM_WITHIN: Millis = 10_000;
 /** A device that took another value may still be on its way: dimming lamps report each step. */
 const SETTLES_WITHIN: Millis = 3_000;
 
+/** The clock of a source may be this much behind ours, and its seconds may be cut off. */
+const SOURCE_CLOCK_BEHIND: Millis = 5_000;
+
 /**
  * Wait until a live reading of `point` says `value`: design §3.4.
  *
@@ -38,8 +41,11 @@ export function confirmation(twin: Twin, point: string, value: Value, clock: Clo
 			end();
 			reject(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
 		};
+		const began = clock.now();
 		const stopListening = twin.listen((reading) => {
-			if (reading.point !== point) return;
+			if (reading.point !== point || reading.quality === "error") return;
+			// A time that the source states, and that lies before the command, is of before the command.
+			if (reading.at !== reading.received && reading.at < began - SOURCE_CLOCK_BEHIND) return;
 			if (sameValue(reading.value, value, step)) {
 				end();
 				resolve(reading);

@@ -44,6 +44,6 @@ export class FaultCounter {
 
 	/** All kinds, the latest last. */
 	all(): readonly CountedFault[] {
-		return [...this.#faults.values()];
+		return [...this.#faults.values()].map(({ told: _, ...fault }) => fault);
 	}
 }

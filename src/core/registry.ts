@@ -23,42 +23,47 @@ export class Registry {
 	#byId = new Map<string, Twin>();
 	#byPlace = new Map<string, Twin>();
 	readonly #namings: ReadonlyMap<string, Naming>;
+	/** Ids that the config gives away, and to which place. */
+	readonly #reserved: ReadonlyMap<string, string>;
 
 	constructor(namings: readonly Naming[] = []) {
 		this.#namings = new Map(namings.map((naming) => [place(naming.link, naming.address), naming]));
+		this.#reserved = new Map(namings.map((naming) => [naming.id, place(naming.link, naming.address)]));
 	}
 
 	/**
-	 * A link says that it has this device: make its twin, or take the new description.
+	 * A link says that it has this device: make its twin, or take the new description. `merged` are twins that turned out to
+	 * be the same device, and are gone.
 	 *
 	 * @throws {GatewayError} `bad-config` when its id is another device's already, or there are too many devices.
 	 */
-	announce(link: string, announcement: Announcement, now: UnixMillis): { readonly twin: Twin; readonly isNew: boolean } {
+	announce(link: string, announcement: Announcement, now: UnixMillis): { readonly twin: Twin; readonly isNew: boolean; readonly merged: readonly Twin[] } {
 		const device = this.#named(link, announcement);
 		const places = [announcement.address, ...(announcement.aliases ?? [])].map((address) => place(link, address));
-		const known = places.map((at) => this.#byPlace.get(at)).find((twin) => twin !== undefined);
+		const [known, ...others] = new Set(places.flatMap((at) => this.#byPlace.get(at) ?? []));
 		if (known) {
-			if (known.device.id !== device.id) this.#claim(device, known);
+			this.#claim(device, places, [known, ...others]);
+			// What was two devices is one now, known by several addresses.
+			for (const other of others) this.#drop(other);
 			this.#byId.delete(known.device.id);
 			known.redefine(device);
 			this.#byId.set(device.id, known);
 			for (const at of places) this.#byPlace.set(at, known);
-			return { twin: known, isNew: false };
+			return { twin: known, isNew: false, merged: others };
 		}
-		this.#claim(device);
+		this.#claim(device, places, []);
 		if (this.#byId.size >= MAX_DEVICES) throw new GatewayError("bad-config", `Cannot add device "${device.id}": there are ${MAX_DEVICES} already`);
 		const twin = new Twin(device, now);
 		this.#byId.set(device.id, twin);
 		for (const at of places) this.#byPlace.set(at, twin);
-		return { twin, isNew: true };
+		return { twin, isNew: true, merged: [] };
 	}
 
 	/** The source took the device back. */
 	remove(link: string, address: string): Twin | undefined {
 		const twin = this.#byPlace.get(place(link, address));
 		if (!twin) return undefined;
-		this.#byId.delete(twin.device.id);
-		for (const [at, other] of this.#byPlace) if (other === twin) this.#byPlace.delete(at);
+		this.#drop(twin);
 		return twin;
 	}
 
@@ -86,9 +91,17 @@ export class Registry {
 		return this.#byId.size;
 	}
 
-	#claim(device: Device, self?: Twin): void {
+	#drop(twin: Twin): void {
+		this.#byId.delete(twin.device.id);
+		for (const [at, other] of this.#byPlace) if (other === twin) this.#byPlace.delete(at);
+	}
+
+	#claim(device: Device, places: readonly string[], selves: readonly Twin[]): void {
+		const reserved = this.#reserved.get(device.id);
+		// Whoever may speak on a link could take the id, and with it the rights, of a device that the config names.
+		if (reserved !== undefined && !places.includes(reserved)) throw new GatewayError("bad-config", `Cannot add device "${device.id}" of link "${device.link}" (${device.address}): "devices:" gives that id to another one`);
 		const other = this.#byId.get(device.id);
-		if (other && other !== self) {
+		if (other && !selves.includes(other)) {
 			throw new GatewayError("bad-config", `Cannot add device "${device.id}" of link "${device.link}" (${device.address}): link "${other.device.link}" (${other.device.address}) has that id; give one of them another id under "devices:"`);
 		}
 	}

@@ -18,11 +18,18 @@ export interface Change {
 /** A source clock may be this much ahead; what claims to be later than that does not hold back what comes after it. */
 const CLOCK_TOLERANCE: Millis = 60_000;
 
-/** A late or a retained message must not overwrite what came after it. */
-function isOlder(reading: Reading, before: Reading): boolean {
-	if (reading.ageUnknown && !before.ageUnknown) return true;
-	return reading.at < before.at && before.at <= before.received + CLOCK_TOLERANCE;
+/** A late or a retained message must not overwrite what came after it. Only a time that a source states says what is late. */
+function isOlder(reading: Reading, before: Reading, now: UnixMillis): boolean {
+	if (before.received > now) return false; // the clock of this machine was set back
+	if (reading.ageUnknown) return !before.ageUnknown;
+	const isStated = reading.at !== reading.received;
+	return isStated && reading.at < before.at && before.at <= before.received + CLOCK_TOLERANCE && now - before.received < STATED_TIME_LASTS;
 }
+
+/** A source whose clock fell back for good is believed again after this long. */
+const STATED_TIME_LASTS: Millis = 15 * 60_000;
+/** Two messages that follow each other sooner than this part of the rhythm are one sign of life. */
+const ONE_BEAT = 0.25;
 
 /** What the gateway knows of one device now: its last readings, and whether it is there. */
 export class Twin {
@@ -31,7 +38,7 @@ export class Twin {
 	#judgement: Judgement = { availability: "unknown", reason: "not heard from yet" };
 	#since: UnixMillis;
 	#linkDown: { since: UnixMillis; reason: string } | undefined;
-	#said: { state: Statement; reason?: string } | undefined;
+	#said: { state: Statement; at: UnixMillis; reason?: string } | undefined;
 	#heard: UnixMillis | undefined;
 	#irregular = false;
 	#listeners = new Set<(reading: Reading) => void>();
@@ -74,10 +81,12 @@ export class Twin {
 		return this.availability !== "offline" && this.#linkDown === undefined;
 	}
 
-	/** Its source describes it anew. Readings of points that it no longer has are dropped. */
+	/** Its source describes it anew. Readings of points that it no longer has, or has of another kind, are dropped. */
 	redefine(device: Device): void {
+		for (const [name, point] of Object.entries(this.#device.points)) {
+			if (!Object.hasOwn(device.points, name) || device.points[name]!.kind !== point.kind) this.#last.delete(name);
+		}
 		this.#device = device;
-		for (const point of this.#last.keys()) if (!Object.hasOwn(device.points, point)) this.#last.delete(point);
 	}
 
 	/** Readings of the past, from the store: values, but no sign of life and no confirmation. */
@@ -94,7 +103,7 @@ export class Twin {
 		const changed: Reading[] = [];
 		for (const reading of readings) {
 			const before = this.#last.get(reading.point);
-			if (before && isOlder(reading, before)) continue;
+			if (before && isOlder(reading, before, now)) continue;
 			this.#last.set(reading.point, reading);
 			if (!before || !sameValue(before.value, reading.value)) changed.push(reading);
 			if (live) for (const listen of [...this.#listeners]) listen(reading);
@@ -111,7 +120,7 @@ export class Twin {
 
 	/** An availability topic, a last will or a description speaks of this device. */
 	say(state: Statement, reason: string | undefined, now: UnixMillis): Change {
-		this.#said = { state, ...(reason !== undefined && { reason }) };
+		this.#said = { state, at: now, ...(reason !== undefined && { reason }) };
 		return this.#change([], now);
 	}
 
@@ -160,6 +169,8 @@ export class Twin {
 
 	#hear(now: UnixMillis): void {
 		const every = this.#device.every;
+		// Several messages of one moment, or one that tells values and life, are one beat.
+		if (this.#heard !== undefined && every !== undefined && now >= this.#heard && now - this.#heard < ONE_BEAT * every) return;
 		const inRhythm = this.#heard !== undefined && every !== undefined && now - this.#heard <= LATE_AFTER * every;
 		if (inRhythm) this.#irregular = false;
 		else if (this.#heard !== undefined && every !== undefined) this.#irregular = true;

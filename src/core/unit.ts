@@ -11,7 +11,7 @@ export const UNITS = [
 	"°", "rad", "°/s", "g", "kg", "mg", "µg", "t", "oz", "lb", "dB", "dBA", "dBm", "lqi", "mired",
 	"µs", "ms", "s", "min", "h", "d", "w", "month", "a", "rpm", "Ω", "kΩ", "S/cm", "mS/cm", "µS/cm", "pH", "T", "µT", "G",
 	"bit", "kbit", "Mbit", "Gbit", "B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "bit/s", "kbit/s", "Mbit/s", "Gbit/s", "B/s", "kB/s", "MB/s", "KiB/s", "MiB/s",
-	"m²", "cm²", "km²", "ha", "N", "Nm", "Bq/m³", "CFU", "1/min", "EUR", "EUR/kWh", "mol/L", "mg/dL", "mmol/L", "kcal",
+	"m²", "cm²", "km²", "ha", "N", "Nm", "Bq/m³", "CFU", "1/min", "EUR", "EUR/kWh", "µmol/m²/s", "mol/L", "mg/dL", "mmol/L", "kcal",
 ] as const;
 
 export type Unit = (typeof UNITS)[number];
@@ -26,7 +26,7 @@ const ALIASES: Readonly<Record<string, Unit>> = {
 	"volt": "V", "volts": "V", "v": "V", "amp": "A", "ampere": "A", "amps": "A", "a": "A", "watt": "W", "watts": "W", "w": "W", "kw": "kW",
 	"kwh": "kWh", "wh": "Wh", "kva": "kVA", "va": "VA", "kvarh": "kVArh", "var": "VAr", "kvar": "kVAr", "w-min": "W*min", "wmin": "W*min",
 	"hz": "Hz", "khz": "kHz", "mhz": "MHz", "pa": "Pa", "hpa": "hPa", "kpa": "kPa", "lux": "lx", "deg": "°", "º": "°",
-	"ug/m3": "µg/m³", "μg/m³": "µg/m³", "μg/m3": "µg/m³", "µg/m3": "µg/m³", "ug/m³": "µg/m³", "mg/m3": "mg/m³", "m3": "m³", "m3/h": "m³/h", "m2": "m²", "w/m2": "W/m²",
+	"ug/m3": "µg/m³", "μg/m³": "µg/m³", "μg/m3": "µg/m³", "µg/m3": "µg/m³", "ug/m³": "µg/m³", "mg/m3": "mg/m³", "m3": "m³", "m3/h": "m³/h", "m2": "m²", "w/m2": "W/m²", "umol/m2/s": "µmol/m²/s", "μmol/m²/s": "µmol/m²/s",
 	"l": "L", "liter": "L", "litre": "L", "l/min": "L/min", "l/h": "L/h", "ml": "mL", "μs/cm": "µS/cm", "us/cm": "µS/cm", "μs": "µs", "us": "µs", "μt": "µT", "ut": "µT",
 	"sec": "s", "second": "s", "seconds": "s", "minute": "min", "minutes": "min", "mins": "min", "hour": "h", "hours": "h", "hr": "h", "day": "d", "days": "d",
 	"kmh": "km/h", "kph": "km/h", "mps": "m/s", "knot": "kn", "knots": "kn", "kt": "kn", "ohm": "Ω", "kohm": "kΩ", "mireds": "mired", "€": "EUR", "€/kwh": "EUR/kWh", "ft3": "ft³", "uv": "UV index",

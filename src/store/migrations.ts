@@ -18,6 +18,7 @@ export const MIGRATIONS: readonly string[] = [
 		link TEXT NOT NULL,
 		address TEXT NOT NULL,
 		announcement TEXT NOT NULL,    -- JSON of core/device.ts Announcement
+		seen INTEGER NOT NULL,         -- when its source last spoke of it, in ms since 1970
 		PRIMARY KEY (link, address)
 	) STRICT, WITHOUT ROWID;
 

@@ -29,6 +29,8 @@ export interface StoreOptions {
 }
 
 const FILE = "jidway.sqlite";
+/** A device of which nothing was heard for so long, over all restarts, was taken away while nobody looked. */
+const FORGET_AFTER: Millis = 30 * 86_400_000;
 
 /** What survives a restart: subscriptions at once, twins within some seconds. */
 export class Store implements SubscriptionStore {
@@ -88,6 +90,8 @@ export class Store implements SubscriptionStore {
 			chmodSync(file, 0o600);
 			db.pragma("journal_mode = WAL");
 			db.pragma("synchronous = FULL"); // a subscription that was answered must survive a power cut
+			const health = db.prepare("PRAGMA quick_check(1)").all();
+			if (JSON.stringify(health).toLowerCase().includes("\"ok\"") === false) throw Object.assign(new Error("a check of its pages failed"), { code: "SQLITE_CORRUPT" });
 			const version = userVersion(db);
 			if (version > MIGRATIONS.length) throw new Error(`it was written by a newer Jidway (schema ${version}, this one knows ${MIGRATIONS.length})`);
 			for (let step = version; step < MIGRATIONS.length; step++) {
@@ -125,7 +129,9 @@ export class Store implements SubscriptionStore {
 			const key = `${String(row["link"])}\n${String(row["address"])}`;
 			readings.set(key, [...(readings.get(key) ?? []), reading]);
 		}
-		return rows(this.#db.prepare("SELECT link, address, announcement FROM twin ORDER BY link, address")).flatMap((row) => {
+		const oldest = this.#clock.now() - FORGET_AFTER;
+		return rows(this.#db.prepare("SELECT link, address, announcement, seen FROM twin ORDER BY link, address")).flatMap((row) => {
+			if (Number(row["seen"]) < oldest) return [];
 			const link = String(row["link"]);
 			const announcement = announcementFrom(String(row["announcement"]));
 			if (announcement) return [{ link, announcement, readings: readings.get(`${link}\n${announcement.address}`) ?? [] }];
@@ -216,7 +222,7 @@ export class Store implements SubscriptionStore {
 	#writeTwin(twin: Twin): void {
 		const { link, source } = twin.device;
 		const { address } = source;
-		this.#db.prepare("INSERT OR REPLACE INTO twin (link, address, announcement) VALUES (?, ?, ?)").run(link, address, JSON.stringify(source));
+		this.#db.prepare("INSERT OR REPLACE INTO twin (link, address, announcement, seen) VALUES (?, ?, ?, ?)").run(link, address, JSON.stringify(source), Math.round(this.#clock.now()));
 		this.#db.prepare("DELETE FROM reading WHERE link = ? AND address = ?").run(link, address);
 		const insert = this.#db.prepare("INSERT INTO reading (link, address, point, value, kind, at, received, age_unknown, quality) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
 		for (const { point, value, at, received, ageUnknown, quality } of twin.readings.values()) {

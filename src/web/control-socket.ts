@@ -1,5 +1,5 @@
 // The door for the command line: JSON lines over a unix socket that only the gateway's own user can open.
-import { chmodSync, unlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { type Fault, GatewayError, messageOf } from "../core/errors.js";
@@ -29,16 +29,19 @@ export function socketPath(dataFolder: string): string {
 /**
  * Answer command lines until `close()`.
  *
- * @throws {GatewayError} `bad-config` when the socket cannot be made, or another gateway answers on it.
+ * The folder is made, with mode 0700, if it is not there.
+ *
+ * @throws {GatewayError} `bad-config` for a folder that cannot have one, `busy` when it cannot be made now, or another gateway answers on it.
  */
 export async function serveControl(dataFolder: string, answer: (request: ControlRequest) => Promise<unknown>): Promise<{ close(): Promise<void> }> {
 	const path = socketPath(dataFolder);
 	if (Buffer.byteLength(path) > MAX_PATH) throw new GatewayError("bad-config", `Cannot make socket "${path}": a path may have ${MAX_PATH} bytes; choose a shorter "gateway: data:"`);
-	if (await answers(path)) throw new GatewayError("bad-config", `Cannot start: another gateway uses "${dataFolder}"; stop it, or choose another "gateway: data:"`);
+	mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+	if (await answers(path)) throw new GatewayError("busy", `Cannot start: another gateway uses "${dataFolder}"; stop it, or choose another "gateway: data:"`);
 	try {
 		unlinkSync(path); // left behind by a crash: nobody answered
 	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw new GatewayError("bad-config", `Cannot make socket "${path}": ${messageOf(error)}`, { cause: error });
+		if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw new GatewayError("busy", `Cannot make socket "${path}": ${messageOf(error)}`, { cause: error });
 	}
 	const clients = new Set<Socket>();
 	const server = createServer((socket) => {
@@ -48,16 +51,11 @@ export async function serveControl(dataFolder: string, answer: (request: Control
 		serveClient(socket, answer).catch(() => socket.destroy()); // it hung up in the middle of an answer
 	});
 	server.maxConnections = MAX_CLIENTS;
-	const before = process.umask(0o177);
-	try {
-		await new Promise<void>((resolve, reject) => {
-			server.once("error", (error) => reject(new GatewayError("bad-config", `Cannot make socket "${path}": ${error.message}`, { cause: error })));
-			server.listen(path, resolve);
-		});
-		chmodSync(path, 0o600);
-	} finally {
-		process.umask(before);
-	}
+	await new Promise<void>((resolve, reject) => {
+		server.on("error", (error) => reject(new GatewayError("busy", `Cannot make socket "${path}": ${error.message}`, { cause: error })));
+		server.listen(path, resolve);
+	});
+	chmodSync(path, 0o600); // until then the folder, which is 0700, keeps others out
 	return {
 		close: () => new Promise((resolve) => {
 			server.close(() => resolve());
@@ -146,6 +144,7 @@ function answers(path: string): Promise<boolean> {
 			socket.destroy();
 			resolve(true);
 		});
-		socket.once("error", () => resolve(false));
+		// Somebody else's socket is in use, too.
+		socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "EACCES"));
 	});
 }

@@ -14,7 +14,7 @@ export interface HealthServer {
  * with the reasons, a line each).
  *
  * @param listen `host:port`
- * @throws {GatewayError} `bad-config` when the port cannot be had.
+ * @throws {GatewayError} `busy` when the port cannot be had.
  */
 export async function serveHealth(listen: string, status: () => GatewayStatus): Promise<HealthServer> {
 	const at = listen.lastIndexOf(":");
@@ -41,9 +41,9 @@ export async function serveHealth(listen: string, status: () => GatewayStatus): 
 
 function listening(server: Server, host: string, port: number, listen: string): Promise<void> {
 	return new Promise((resolve, reject) => {
-		server.once("error", (error: NodeJS.ErrnoException) => {
+		server.on("error", (error: NodeJS.ErrnoException) => {
 			const why = error.code === "EADDRINUSE" ? "another program listens there; choose another port under \"web: listen:\"" : error.message;
-			reject(new GatewayError("bad-config", `Cannot listen on ${listen}: ${why}`, { cause: error }));
+			reject(new GatewayError("busy", `Cannot listen on ${listen}: ${why}`, { cause: error }));
 		});
 		server.listen(port, host, () => resolve());
 	});

@@ -57,6 +57,9 @@ const FAULTS: readonly (readonly [string, string, string, string, RegExp])[] = [
 	["no YAML", "access:", "access: [", "", /is no YAML/],
 	["a key that stands twice", "access:", "uplink: 1\naccess:", "3:1", /is no YAML: Map keys must be unique/],
 	["a broker address of another kind", "mqtt://", "http://", "9:5", /is no broker address/],
+	["a port that cannot be", "uplink:", "web: { listen: \"127.0.0.1:99999\" }\nuplink:", "2:8", /names a port above 65535/],
+	["a domain with a final dot", "Things.example.org", "things.example.org.", "2:28", /is no domain name/],
+	["a device that stands twice", "\ndevices:", "\ndevices:\n  - { id: other, link: bus0, address: 17, definition: xy-md02 }", "18:5", /names the same device as devices\[0\]/],
 	["neither broker nor url", "    url: mqtt://127.0.0.1:1883\n", "", "7:5", /needs either "url:"/],
 ];
 for (const [what, from, to, at, says] of FAULTS) {
@@ -93,6 +96,25 @@ test("parseConfig() reads a secret from a file beside the config, without its li
 		rmSync(folder, { recursive: true });
 	}
 });
+
+// [the address of the broker, what must not be in a log]
+const IN_ADDRESSES: readonly (readonly [string, readonly string[]])[] = [
+	["mqtt://romeo:p%40ss%2Fw0rd@broker.example.org:1883", ["p%40ss%2Fw0rd", "p@ss/w0rd"]],
+	["mqtts://romeo:pl4in@broker.example.org", ["pl4in"]],
+	["ws://romeo:a@b\"c@broker.example.org/mqtt", ["a@b\"c", "a%40b%22c"]],
+	["mqtt://romeo:1%zz2@broker.example.org", ["1%zz2"]],
+	["mqtt://:${PASSWORD}@broker.example.org", ["fr0m env"]],
+	["mqtt://romeo@broker.example.org", []],
+	["mqtt://broker.example.org/a:b@c", []],
+];
+for (const [url, wanted] of IN_ADDRESSES) {
+	test(`parseConfig() knows the password in ${url} for a secret, as it is written and as it is meant`, () => {
+		const { secrets } = parseConfig(GOOD.replace("mqtt://127.0.0.1:1883", JSON.stringify(url)), "jidway.yaml", { ...ENV, PASSWORD: "fr0m%20env" });
+		for (const secret of wanted) assert.ok(secrets.includes(secret), `${secret} is not in ${secrets.join(" ")}`);
+		if (wanted.length === 0) assert.deepEqual(secrets, ["s3cr3t"]);
+		assert.ok(!secrets.includes(""));
+	});
+}
 
 test("dataFolderOf() needs no secret, and nothing but YAML with a folder", () => {
 	const folder = mkdtempSync(join(tmpdir(), "jidway-config-"));

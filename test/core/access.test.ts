@@ -32,6 +32,11 @@ for (const [who, device, point, read, set] of ROWS) {
 	});
 }
 
+test("a rule that names devices and points speaks of what fits both", () => {
+	const both = new Access([{ who: "a@b", role: "operator", devices: ["pump-1"], points: { "*": ["setpoint"] } }]);
+	assert.deepEqual([both.maySet("a@b", "pump-1", "setpoint"), both.maySet("a@b", "pump-1", "reset"), both.maySet("a@b", "boiler", "setpoint")], [true, false, false]);
+});
+
 test("readable() and settable() list the points in their order, by what each point allows", () => {
 	assert.deepEqual(access.readable("alice@example.org", "x", POINTS), ["temperature", "relay"]);
 	assert.deepEqual(access.settable("alice@example.org", "x", POINTS), ["relay", "reset"]);

@@ -82,9 +82,9 @@ test("a link outage within the grace changes nothing; a longer one makes devices
 });
 
 test("Registry.announce() refuses a second device with the id of another, naming both", () => {
-	const registry = new Registry([{ id: "boiler", link: "bus", address: "17" }]);
-	registry.announce("bus", { ...ANNOUNCEMENT, address: "17" }, 0);
-	assert.throws(() => registry.announce("farm", { ...ANNOUNCEMENT, address: "Boiler" }, 0), { name: "GatewayError", fault: "bad-config", message: /"boiler" of link "farm" \(Boiler\): link "bus" \(17\) has that id/ });
+	const registry = new Registry();
+	registry.announce("bus", { ...ANNOUNCEMENT, address: "boiler" }, 0);
+	assert.throws(() => registry.announce("farm", { ...ANNOUNCEMENT, address: "Boiler" }, 0), { name: "GatewayError", fault: "bad-config", message: /"boiler" of link "farm" \(Boiler\): link "bus" \(boiler\) has that id/ });
 });
 
 test("Registry.announce() renames and refines by the config, and finds a device by alias without case", () => {
@@ -97,6 +97,65 @@ test("Registry.announce() renames and refines by the config, and finds a device 
 	assert.equal(registry.announce("bus", { ...ANNOUNCEMENT, address: "0X01" }, 0).twin, twin);
 	assert.equal(registry.remove("bus", "0x01"), twin);
 	assert.equal(registry.size, 0);
+});
+
+test("Registry.announce() keeps the id of a configured device for that device, whoever asks for it first", () => {
+	const registry = new Registry([{ id: "pump", link: "farm", address: "0x01" }]);
+	assert.throws(() => registry.announce("farm", { ...ANNOUNCEMENT, address: "Pump" }, 0), { fault: "bad-config", message: /"devices:" gives that id to another one/ });
+	assert.equal(registry.announce("farm", ANNOUNCEMENT, 0).twin.device.id, "pump");
+});
+
+test("Registry.announce() makes one device of two that turn out to be the same, and says which is gone", () => {
+	const registry = new Registry();
+	const a = registry.announce("farm", { ...ANNOUNCEMENT, address: "a" }, 0).twin;
+	const b = registry.announce("farm", { ...ANNOUNCEMENT, address: "b" }, 0).twin;
+	const { twin, merged } = registry.announce("farm", { ...ANNOUNCEMENT, address: "a", aliases: ["b"] }, 0);
+	assert.deepEqual([twin, merged, registry.size, registry.find("b"), registry.byPlace("farm", "b")], [a, [b], 1, undefined, a]);
+});
+
+test("Twin.redefine() drops the reading of a point that is of another kind now", () => {
+	const clock = new FakeClock();
+	const registry = new Registry();
+	const { twin } = registry.announce("farm", ANNOUNCEMENT, 0);
+	twin.apply([reading(clock, "setpoint", n("21")), reading(clock, "output", true)], true, clock.now());
+	registry.announce("farm", { ...ANNOUNCEMENT, points: { setpoint: { kind: "enum", access: "rw", labels: ["auto"] }, output: { kind: "boolean", access: "r" } } }, 0);
+	assert.deepEqual([...twin.readings.keys()], ["output"]);
+});
+
+test("a clock of this machine that is set back by an hour freezes no value and judges nobody", async () => {
+	const clock = new FakeClock();
+	const twin = twinAt(clock);
+	twin.apply([reading(clock, "setpoint", n("20"))], true, clock.now());
+	clock.jump(-3_600_000);
+	twin.apply([reading(clock, "setpoint", n("21"))], true, clock.now());
+	assert.equal(textOf(twin.readings.get("setpoint")!.value), "21");
+	assert.equal(twin.judge(clock.now()).availability, false);
+	assert.equal(twin.availability, "online");
+});
+
+test("a source whose clock falls back for good is believed again after a quarter of an hour", async () => {
+	const clock = new FakeClock();
+	const twin = twinAt(clock);
+	const at1970 = { at: 1_000 };
+	twin.apply([reading(clock, "setpoint", n("20"), { at: clock.now() - 500 })], true, clock.now());
+	await clock.advance(60_000);
+	twin.apply([reading(clock, "setpoint", n("21"), at1970)], true, clock.now());
+	assert.equal(textOf(twin.readings.get("setpoint")!.value), "20");
+	await clock.advance(15 * 60_000);
+	twin.apply([reading(clock, "setpoint", n("22"), at1970)], true, clock.now());
+	assert.equal(textOf(twin.readings.get("setpoint")!.value), "22");
+});
+
+test("confirmation() is not given by a reading of before the command, nor by one that is marked faulty", async () => {
+	const clock = new FakeClock();
+	const twin = twinAt(clock);
+	twin.apply([reading(clock, "setpoint", n("20"), { at: clock.now() - 7_200_000 })], true, clock.now());
+	const confirmed = confirmation(twin, "setpoint", n("22"), clock, 10_000, new AbortController().signal);
+	const check = assert.rejects(confirmed, { fault: "device-timeout" });
+	twin.apply([reading(clock, "setpoint", n("22"), { at: clock.now() - 3_600_000 })], true, clock.now());
+	twin.apply([reading(clock, "setpoint", n("22"), { quality: "error" })], true, clock.now());
+	await clock.advance(10_000);
+	await check;
 });
 
 test("confirmation() resolves with a later live reading within half a step", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -93,6 +93,35 @@ test("Store sets a damaged database aside, says so, and starts anew", async (t) 
 	assert.match(log.lines.join("\n"), /error Database is damaged .* set aside as .*jidway\.sqlite\.damaged-\d+/);
 	assert.equal(readdirSync(folder).some((name) => name.includes("damaged")), true);
 	await store.close();
+});
+
+test("Store finds damage beyond the first page, too", async (t) => {
+	const folder = folderFor(t);
+	const clock = new FakeClock();
+	const store = open(folder, clock);
+	for (let contact = 0; contact < 400; contact++) await store.putSubscription({ device: "boiler", contact: `${contact}@example.org`, from: true, to: false, pendingIn: false, pendingOut: false });
+	await store.close();
+	const file = join(folder, "jidway.sqlite");
+	const bytes = readFileSync(file);
+	bytes.fill(0x5a, 4_096);
+	writeFileSync(file, bytes);
+	const log = new MemoryLog();
+	const anew = open(folder, clock, log);
+	assert.deepEqual(anew.subscriptions(), []);
+	assert.match(log.lines.join("\n"), /error Database is damaged/);
+	await anew.close();
+});
+
+test("Store forgets a device of which nothing was heard for a month, over all restarts", async (t) => {
+	const folder = folderFor(t);
+	const clock = new FakeClock();
+	const store = open(folder, clock);
+	store.touch(new Registry().announce("farm", BOILER, clock.now()).twin);
+	await store.close();
+	clock.jump(29 * 86_400_000);
+	assert.equal(open(folder, clock).twins().length, 1);
+	clock.jump(2 * 86_400_000);
+	assert.equal(open(folder, clock).twins().length, 0);
 });
 
 test("Store refuses a database of a newer Jidway, and leaves it as it is", async (t) => {

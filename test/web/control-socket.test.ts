@@ -38,7 +38,7 @@ test("askGateway() says that no gateway runs, and how to start one", async () =>
 
 test("serveControl() refuses a second gateway in one folder, and takes over a socket that a crash left behind", async (t) => {
 	const folder = await serve(t, async () => 1);
-	await assert.rejects(serveControl(folder, async () => 2), { fault: "bad-config", message: /another gateway uses/ });
+	await assert.rejects(serveControl(folder, async () => 2), { fault: "busy", message: /another gateway uses/ });
 	const other = mkdtempSync(join(tmpdir(), "jidway-sock-"));
 	t.after(() => rmSync(other, { recursive: true, force: true }));
 	writeFileSync(socketPath(other), "");

@@ -24,5 +24,5 @@ test("/healthz is 200 while the process answers; /readyz is 503 with every reaso
 test("serveHealth() says that the port is taken, and what to change", async (t) => {
 	const server = await serveHealth("127.0.0.1:0", () => WELL);
 	t.after(() => server.close());
-	await assert.rejects(serveHealth(`127.0.0.1:${server.port}`, () => WELL), { name: "GatewayError", fault: "bad-config", message: /another program listens there; choose another port under "web: listen:"/ });
+	await assert.rejects(serveHealth(`127.0.0.1:${server.port}`, () => WELL), { name: "GatewayError", fault: "busy", message: /another program listens there; choose another port under "web: listen:"/ });
 });

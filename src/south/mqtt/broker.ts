@@ -12,7 +12,7 @@ import { createServer as createTlsServer } from "node:tls";
 import { Aedes, type Client } from "aedes";
 import { type Clock, deadline, type Millis } from "../../core/clock.js";
 import { GatewayError, messageOf } from "../../core/errors.js";
-import { FrameGuard } from "./frame-guard.js";
+import { FrameGuard, MAX_PAYLOAD } from "./frame-guard.js";
 import { answered } from "./waits.js";
 
 export interface BrokerOptions {
@@ -34,8 +34,11 @@ export interface Broker {
 	close(): Promise<void>;
 }
 
-/** A client that was refused or dropped: its id or address, and why. */
-export type BrokerFault = (where: string, reason: string) => void;
+/**
+ * A client that was refused or dropped: the address that it came from, and why. What it calls itself, and whatever else it can invent,
+ * stands in the sample alone: faults are counted by the other two. Never a password.
+ */
+export type BrokerFault = (where: string, reason: string, sample: string) => void;
 
 const MAX_CLIENTS = 500;
 const CONNECT_WITHIN: Millis = 10_000;
@@ -54,9 +57,8 @@ const MAX_RETAINED_BYTES = 64 * 1_048_576;
  * @throws {GatewayError} `bad-config` for an address that is none or is taken, for one open to others without users, and for a certificate that is none.
  */
 export async function startBroker(options: BrokerOptions, clock: Clock, fault: BrokerFault): Promise<Broker> {
-	const { host, port } = addressFrom(options.listen);
+	const { host, port } = checkBroker(options);
 	const users = new Map(Object.entries(options.users ?? {}));
-	if (users.size === 0 && !isLoopback(host)) throw new GatewayError("bad-config", `Cannot let the broker listen on "${options.listen}" without users: everybody in that network could command devices; give "users:", or listen on 127.0.0.1`);
 	const own = { username: `own-${randomBytes(6).toString("hex")}`, password: randomBytes(24).toString("base64url") };
 	const owned = new WeakSet<object>();
 	const retained = new Retained();
@@ -81,17 +83,22 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
 		},
 	});
 	let isClosing = false;
-	aedes.on("clientError", (client, error) => isClosing || fault(nameOf(client), error.message));
-	aedes.on("connectionError", (client, error) => isClosing || fault(nameOf(client), error.message));
-	EventEmitter.prototype.on.call(aedes, "error", (error: unknown) => fault("broker", messageOf(error))); // missing in its types
+	const addresses = new WeakMap<object, string>();
+	const refused = (client: Client | null, error: Error): void => {
+		if (!isClosing) fault((client && addresses.get(client.conn)) ?? "a client", error.message, nameOf(client));
+	};
+	aedes.on("clientError", refused);
+	aedes.on("connectionError", refused);
+	EventEmitter.prototype.on.call(aedes, "error", (error: unknown) => fault("broker", messageOf(error), "")); // missing in its types
 
 	const sockets = new Set<Socket>();
 	const admit = (socket: Socket, isOwn: boolean): void => {
 		sockets.add(socket);
 		socket.setNoDelay(true);
 		socket.once("close", () => sockets.delete(socket));
+		const address = socket.remoteAddress ?? "a client"; // a closed socket has none
 		const guard = new FrameGuard(({ topic, bytes }) => {
-			fault(socket.remoteAddress ?? "a client", `message of ${bytes} bytes on "${topic.slice(0, 120)}": too large`);
+			fault(address, `a message is too large: at most ${MAX_PAYLOAD} bytes are taken`, `${bytes} bytes on "${topic.slice(0, 100)}"`);
 			socket.destroy();
 		});
 		const stream = Duplex.from({ readable: socket.pipe(guard), writable: socket });
@@ -99,6 +106,7 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
 		guard.on("error", () => socket.destroy());
 		stream.on("error", () => socket.destroy());
 		stream.once("close", () => socket.destroy());
+		addresses.set(stream, address);
 		if (isOwn) owned.add(stream);
 		aedes.handle(stream);
 	};
@@ -161,6 +169,13 @@ function whyNot(error: Error): string {
 	}
 }
 
+/** What can be said of a broker's options before a port is opened. @throws {GatewayError} `bad-config`. */
+export function checkBroker(options: Pick<BrokerOptions, "listen" | "users">): { host: string; port: number } {
+	const { host, port } = addressFrom(options.listen);
+	if (Object.keys(options.users ?? {}).length === 0 && !isLoopback(host)) throw new GatewayError("bad-config", `Cannot let the broker listen on "${options.listen}" without users: everybody in that network could command devices; give "users:", or listen on 127.0.0.1`);
+	return { host, port };
+}
+
 function addressFrom(listen: string): { host: string; port: number } {
 	const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/.exec(listen);
 	const port = Number(match?.[3]);
@@ -183,7 +198,7 @@ function digest(secret: Buffer): Buffer {
 	return createHash("sha256").update(secret).digest();
 }
 
-/** The name of a client in a fault: never a password. */
+/** What a client calls itself: never a password. */
 function nameOf(client: Client | null): string {
 	return client?.id ? `client "${String(client.id).slice(0, 64)}"` : "a client";
 }

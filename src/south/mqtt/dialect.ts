@@ -58,7 +58,7 @@ export class MqttDialect implements Dialect {
 		const device = this.#devices.find(address);
 		if (!device) throw new GatewayError("unknown-device", `Cannot find device "${address}"`);
 		const owner = device.owners.get(point.toLowerCase());
-		if (!owner) throw new GatewayError("unknown-point", `Cannot find "${point}": "${address}" has ${[...device.owners.values()].map((one) => one.point).join(", ") || "no points"}`);
+		if (!owner) throw new GatewayError("unknown-point", `Cannot find "${point}": "${address}" has no such point`);
 		const source = this.#sources[owner.source]!;
 		const messages = source.command(owner.address, owner.point, value);
 		if (!messages) throw new GatewayError("unknown-device", `Cannot find device "${owner.address}": ${source.name} has forgotten it`);
@@ -70,7 +70,7 @@ export class MqttDialect implements Dialect {
 		try {
 			return source.hear(message);
 		} catch (error) {
-			return { misfits: [{ where: message.topic, reason: `is not understood by ${source.name}: ${messageOf(error)}`, sample: Buffer.from(message.payload.subarray(0, MAX_SAMPLE)).toString("utf8") }] };
+			return { misfits: [{ where: message.topic, reason: `is not understood by ${source.name}`, sample: `${messageOf(error)}: ${Buffer.from(message.payload.subarray(0, MAX_SAMPLE)).toString("utf8")}` }] };
 		}
 	}
 

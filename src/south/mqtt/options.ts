@@ -19,6 +19,8 @@ export interface MqttOptions {
 	/** Accept whatever certificate: for trying a broker out, never by default. */
 	readonly insecure?: boolean;
 	readonly clientId: string;
+	/** The broker forgets this session with its connection. Default: false. */
+	readonly clean?: boolean;
 	/** How long the broker keeps what could not be delivered (version 5; brokers of version 4 decide themselves). Default: 1 day. */
 	readonly session?: Millis;
 	/** Filters of an earlier run: what is no longer wanted of them is unsubscribed. */
@@ -59,8 +61,8 @@ export function connectOptions(options: MqttOptions) {
 		...(isWeb && { path: url.pathname + url.search }),
 		protocolVersion: version,
 		clientId,
-		clean: false,
-		...(version === 5 && { properties: { sessionExpiryInterval: Math.min(LONGEST_SESSION_SECONDS, Math.max(0, Math.round(session / 1_000))), receiveMaximum: RECEIVE_MAXIMUM } }),
+		clean: options.clean ?? false,
+		...(version === 5 && { properties: { sessionExpiryInterval: options.clean ? 0 : Math.min(LONGEST_SESSION_SECONDS, Math.max(0, Math.round(session / 1_000))), receiveMaximum: RECEIVE_MAXIMUM } }),
 		...(user !== undefined && { username: user }),
 		...(secret !== undefined && { password: secret }),
 		...(ca && { ca: Buffer.from(ca) }),

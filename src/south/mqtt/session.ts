@@ -257,7 +257,7 @@ export class MqttLink implements Link {
 		const acknowledged = qos === 1 && messageId !== undefined ? this.#inFlight.arrived(messageId, packet.dup, topic, payload) : () => {};
 		if (!acknowledged) return goOn();
 		if (payload.length > MAX_PAYLOAD || !isTopic(topic)) {
-			ears.fault(topic.slice(0, 120), payload.length > MAX_PAYLOAD ? tooLarge(payload.length) : "is no MQTT topic", "");
+			ears.fault(topic.slice(0, 120), payload.length > MAX_PAYLOAD ? TOO_LARGE : "is no MQTT topic", payload.length > MAX_PAYLOAD ? `${payload.length} bytes` : "");
 			acknowledged();
 			return goOn();
 		}
@@ -277,7 +277,7 @@ export class MqttLink implements Link {
 			ears.packet({ body: { kind: "message", topic, payload, retained: packet.retain, ...(contentType !== undefined && { contentType }) }, received: this.#clock.now(), taken });
 		} catch (error) {
 			// A message that breaks something would be redelivered, and break it, for ever.
-			ears.fault(topic, `could not be taken over: ${messageOf(error)}`, payload.toString("utf8", 0, 120));
+			ears.fault(topic, "could not be taken over", `${messageOf(error)}: ${payload.toString("utf8", 0, 120)}`);
 			taken();
 		}
 		if (this.#isFull) this.#hold(client, ended, goOn);
@@ -309,7 +309,7 @@ export class MqttLink implements Link {
 
 	/** Too large to be looked at: counted, acknowledged so that it does not come again, and gone. */
 	#leaveOut(client: MqttClient, { topic, bytes, messageId, qos }: Oversized, ears: LinkEars): void {
-		ears.fault(topic.slice(0, 120), tooLarge(bytes), "");
+		ears.fault(topic.slice(0, 120), TOO_LARGE, `${bytes} bytes`);
 		if (qos === 1 && messageId !== undefined) acknowledge(client, messageId);
 	}
 
@@ -362,9 +362,7 @@ function refusal(out: OutMessage, error: Error): GatewayError {
 	return new GatewayError("device-refused", `Cannot publish to "${out.topic}": ${messageOf(error)}; is it allowed in the broker's access list`, { cause: error });
 }
 
-function tooLarge(bytes: number): string {
-	return `is a message of ${bytes} bytes; at most ${MAX_PAYLOAD} are taken`;
-}
+const TOO_LARGE = `is a message that is too large: at most ${MAX_PAYLOAD} bytes are taken`;
 
 function inChunks(filters: readonly string[]): string[][] {
 	const chunks: string[][] = [];

@@ -223,6 +223,7 @@ function sayDeclared(rule: Rule, points: readonly Declared[], captures: Captures
 	const bare = !isObject(json) && !isArray(json);
 	const readable = points.filter(({ as }) => isReadable(as));
 	const pathless = readable.filter(({ as }) => as.path === undefined);
+	const reasons: string[] = [];
 	let fitting = 0;
 	for (const declared of readable) {
 		const { name, as } = declared;
@@ -242,7 +243,9 @@ function sayDeclared(rule: Rule, points: readonly Declared[], captures: Captures
 		fitting++;
 		const said = asValue(found);
 		if (said !== undefined) tell(name, said, declared);
+		else if (found !== undefined && found !== null) reasons.push(`"${name}" is ${isArray(found) ? "a list" : "an object"}, and no value; give it the path of one`);
 	}
+	if (reasons.length > 0) return reasons;
 	if (fitting > 0 || readable.length === 0 || json === null) return [];
 	return [pathless.length > 1 ? "is one bare value for several points; give them paths, or topics of their own" : "is not JSON"];
 }
@@ -272,7 +275,9 @@ function ruleFrom(rule: TopicRule): Rule {
 		if (seen.has(point.toLowerCase())) throw new GatewayError("bad-config", `Cannot use topic rule "${rule.match}": point "${point}" stands in it twice, for case does not count`);
 		seen.add(point.toLowerCase());
 		if (as.kind === "enum" && (as.labels ?? []).length === 0) throw new GatewayError("bad-config", `Cannot use point "${point}" of topic rule "${rule.match}": an enum needs labels`);
-		return { name: point, as, setter: as.set && new Setter(as, as.set, pattern.names) };
+		// Where the device is told on the topic that is listened to, only the command itself would be heard there.
+		const isShared = as.set !== undefined && as.set.topic === rule.match && as.confirm === undefined;
+		return { name: point, as: isShared ? { ...as, confirm: "none" } : as, setter: as.set && new Setter(as, as.set, pattern.names) };
 	});
 	return {
 		pattern, device, name, points,

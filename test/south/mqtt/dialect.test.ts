@@ -70,7 +70,7 @@ describe("MqttDialect", () => {
 	test("a convention that throws costs a misfit, and the others go on", () => {
 		const joined = dialect([new Scripted("a", { t: () => { throw new TypeError("bug"); } }), new Scripted("b", { t: { told: told("d", "x") } })]);
 		const meaning = joined.decode(packet("t"));
-		assert.deepEqual(meaning.misfits, [{ where: "t", reason: "is not understood by a: bug", sample: "1" }]);
+		assert.deepEqual(meaning.misfits, [{ where: "t", reason: "is not understood by a", sample: "bug: 1" }]);
 		assert.equal(meaning.told?.length, 1);
 	});
 

@@ -219,7 +219,7 @@ describe("MqttLink with a broker", () => {
 		await a.link.send(out("t", "poison"), never);
 		await a.link.send(out("t", "next"), never);
 		await a.until(() => a.packets.length === 2);
-		assert.deepEqual(a.faults, ["t: could not be taken over: broken"]);
+		assert.deepEqual(a.faults, ["t: could not be taken over"]);
 	});
 
 	test("stops with a DISCONNECT, within two seconds", async () => {
@@ -356,7 +356,7 @@ describe("MqttLink and acknowledgements", () => {
 		const a = run(`mqtt://127.0.0.1:${wire.port}`, {}, ["t"]);
 		await a.until(() => a.packets.length === 1);
 		assert.deepEqual(a.packets.map(text), ["next"]);
-		assert.deepEqual(a.faults, [`t: is a message of ${body.length} bytes; at most 1048576 are taken`]);
+		assert.deepEqual(a.faults, ["t: is a message that is too large: at most 1048576 bytes are taken"]);
 		await waitFor(() => acks(wire).length === 2);
 		assert.deepEqual(acks(wire).sort(), [5, 6]);
 	});
@@ -545,7 +545,7 @@ describe("startBroker()", () => {
 		await new Promise((resolve) => void socket.once("data", resolve));
 		socket.write(Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f, 0, 1, 0x74]));
 		await new Promise((resolve) => void socket.once("close", resolve));
-		assert.match(faults[0]!, /127\.0\.0\.1: message of 268435455 bytes on "t": too large/);
+		assert.equal(faults[0], "127.0.0.1: a message is too large: at most 1048576 bytes are taken");
 		await a.link.send(out("t", "x"), never);
 		assert.equal(a.states.length, 1);
 	});
