@@ -19,7 +19,7 @@ const pointFacts = {
 
 const topicPoint = z.strictObject({
 	...pointFacts,
-	path: z.string().min(1).optional().describe("Where in a JSON payload: temp, sensors[0].value; left out for a bare value"),
+	path: z.string().optional().describe("Where in a JSON payload: temp, sensors[0].value; \"\" is the whole payload; left out, the point is the JSON member of its name, or the bare payload"),
 	kind: z.enum(["numeric", "boolean", "enum", "text"]).optional(),
 	unit: unit.optional(),
 	on: z.string().optional().describe("What the device writes for true"),

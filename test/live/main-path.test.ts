@@ -1,0 +1,5 @@
+import { mainPath } from "./main-path.js";
+import { startProsody } from "./servers/prosody.js";
+import { missing } from "./site.js";
+
+mainPath("Prosody", startProsody, missing("prosody", "mosquitto"));
