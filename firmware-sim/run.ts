@@ -2,14 +2,22 @@
 import { parseArgs } from "node:util";
 import { AirSensor } from "./air-sensor.js";
 import { systemClock } from "./clock.js";
+import { FrigateNvr } from "./frigate-nvr.js";
 import { HaClimate } from "./ha-climate.js";
 import { HaPlug } from "./ha-plug.js";
+import { MeshtasticNode } from "./meshtastic-node.js";
 import { ModbusBus } from "./modbus-slave.js";
+import { OwnTracksPhone } from "./owntracks-phone.js";
 import { openPty } from "./pty.js";
 import { RelayBoard } from "./relay-board.js";
+import { AtModem, FirmataBoard, Mhz19, MySensorsGateway } from "./serial-obeyers.js";
+import { SerialTalker, TALKER_NAMES } from "./serial-talkers.js";
 import { ThProbe } from "./th-probe.js";
+import { VenusOs } from "./venus-os.js";
 import { Wire, attach, plugIn, type SerialDevice } from "./wire.js";
+import { WledStrip } from "./wled-strip.js";
 import { Z2mBridge } from "./z2m-bridge.js";
+import { ZwaveUi } from "./zwave-ui.js";
 
 interface Running {
 	readonly says: string;
@@ -17,7 +25,7 @@ interface Running {
 	stop(): Promise<void>;
 }
 
-const NAMES = ["ha-climate", "ha-plug", "z2m-bridge", "modbus-bus", "air-sensor"] as const;
+const NAMES = ["ha-climate", "ha-plug", "z2m-bridge", "zwave-ui", "venus-os", "wled-strip", "owntracks-phone", "meshtastic-node", "frigate-nvr", "modbus-bus", "air-sensor", "mhz19", "mysensors", "firmata", "at-modem", ...TALKER_NAMES] as const;
 const USAGE = `usage: npx tsx firmware-sim/run.ts ${NAMES.join("|")} [--url mqtt://127.0.0.1:1883] [--pty /tmp/jidway-sim] [--faults 0.05] [--seed 1] [--echo] [--state]`;
 
 const { values, positionals } = parseArgs({
@@ -32,7 +40,7 @@ const { values, positionals } = parseArgs({
 	},
 });
 
-async function overMqtt(sim: HaClimate | HaPlug | Z2mBridge): Promise<Running> {
+async function overMqtt(sim: { readonly state: unknown; start(): Promise<void>; stop(): Promise<void> }): Promise<Running> {
 	await sim.start();
 	return { says: `at ${values.url}`, state: () => sim.state, stop: () => sim.stop() };
 }
@@ -57,6 +65,18 @@ async function run(name: (typeof NAMES)[number]): Promise<Running> {
 			return overMqtt(new HaPlug(mqtt));
 		case "z2m-bridge":
 			return overMqtt(new Z2mBridge(mqtt));
+		case "zwave-ui":
+			return overMqtt(new ZwaveUi(mqtt));
+		case "venus-os":
+			return overMqtt(new VenusOs(mqtt));
+		case "wled-strip":
+			return overMqtt(new WledStrip(mqtt));
+		case "owntracks-phone":
+			return overMqtt(new OwnTracksPhone(mqtt));
+		case "meshtastic-node":
+			return overMqtt(new MeshtasticNode(mqtt));
+		case "frigate-nvr":
+			return overMqtt(new FrigateNvr(mqtt));
 		case "modbus-bus": {
 			const probe = new ThProbe({ address: 1, clock, swing: 1.5 });
 			const relays = new RelayBoard({ address: 2, clock });
@@ -67,6 +87,30 @@ async function run(name: (typeof NAMES)[number]): Promise<Running> {
 			const running = await overSerial(sensor, () => sensor.state);
 			sensor.powerOn();
 			return { ...running, stop: () => (sensor.powerOff(), running.stop()) };
+		}
+		case "mhz19": {
+			const sensor = new Mhz19();
+			return overSerial(sensor, () => sensor.state);
+		}
+		case "mysensors": {
+			const gateway = new MySensorsGateway({ clock });
+			const running = await overSerial(gateway, () => gateway.state);
+			gateway.powerOn();
+			return { ...running, stop: () => (gateway.powerOff(), running.stop()) };
+		}
+		case "firmata": {
+			const board = new FirmataBoard();
+			return overSerial(board, () => board.state);
+		}
+		case "at-modem": {
+			const modem = new AtModem();
+			return overSerial(modem, () => modem.state);
+		}
+		default: {
+			const talker = new SerialTalker(name, { clock, seed: Number(values.seed) });
+			const running = await overSerial(talker, () => talker.state);
+			talker.powerOn();
+			return { ...running, stop: () => (talker.powerOff(), running.stop()) };
 		}
 	}
 }

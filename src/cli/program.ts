@@ -2,11 +2,13 @@
 import { Argument, Command, CommanderError, Option } from "commander";
 import { GatewayError, messageOf } from "../core/errors.js";
 import { check } from "./check.js";
+import { decode, type DecodeOptions } from "./decode.js";
 import { devices } from "./devices.js";
 import { read } from "./read.js";
 import { run } from "./run.js";
 import { SERVERS, serverConfig } from "./server-config.js";
 import { loadConfig } from "../config/load.js";
+import { serialSniff } from "./serial-sniff.js";
 import { set } from "./set.js";
 import { status } from "./status.js";
 import { packageVersion } from "./version.js";
@@ -58,6 +60,14 @@ export async function runProgram(argv: readonly string[], stop: AbortSignal): Pr
 		.action((device: string, point: string, value: string, options: Options) => set(options.config, device, point, value, wantsJson(options)));
 	withJson("status", "show how the running gateway is: uplink, links, store, and what could not be used")
 		.action((options: Options) => status(options.config, wantsJson(options)));
+	program.command("decode").description("show what the gateway would make of a message: one on the command line, or JSON lines on stdin; needs no config")
+		.option("--topic <topic>", "of an MQTT message").option("--payload <text>", "of an MQTT message").option("--retained", "the broker had kept it: it is no sign of life")
+		.option("--protocol <name>", "of a serial port").option("--line <text>", "from a serial port").option("--hex <bytes>", "a payload or a frame in hexadecimal").option("--request <bytes>", "Modbus: the question to this answer, in hexadecimal")
+		.option("--json", "print JSON, for programs").addOption(new Option("--format <format>").choices(["table", "json"]).default("table"))
+		.action(async (options: DecodeOptions & Pick<Options, "json" | "format">) => void (code = await decode(options, wantsJson(options))));
+	program.command("serial").description("look at serial ports").command("sniff").description("listen at a serial port, guess baud rate and protocol, and print lines for the config")
+		.argument("<path>", "the port, best one of /dev/serial/by-id").option("--baud <rate>", "only this baud rate", Number).option("--seconds <seconds>", "how long to listen at each setting", Number)
+		.action(async (path: string, options: { readonly baud?: number; readonly seconds?: number }) => void (code = await serialSniff(path, options, stop)));
 
 	try {
 		await program.parseAsync([...argv], { from: "user" });
@@ -70,6 +80,6 @@ export async function runProgram(argv: readonly string[], stop: AbortSignal): Pr
 	}
 }
 
-function wantsJson({ json, format }: Options): boolean {
+function wantsJson({ json, format }: Pick<Options, "json" | "format">): boolean {
 	return json === true || format === "json";
 }

@@ -7,6 +7,8 @@ export interface Convention {
 	readonly name: string;
 	/** It describes again what others describe natively: its points count only on devices that no other convention has points of. */
 	readonly echoes?: true;
+	/** It knows no format of its own: it is asked only for what no other convention took. */
+	readonly last?: true;
 	/** Topic filters to listen to, by what is known now. */
 	filters(): readonly string[];
 	/** What a message means; `undefined` when it is not of this convention. Never throws for what a message carries. */

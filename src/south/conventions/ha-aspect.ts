@@ -141,7 +141,9 @@ export interface Wiring {
 export function aspect(options: Options, name: string, codec: Codec, wiring: Wiring): Aspect[] {
 	const read = wiring.read && reader(options, wiring.read[0], wiring.read[1], (text) => codec.decode(text));
 	const encode = wiring.write && writer(options, codec, wiring.write[0], wiring.write[1], wiring);
-	return bound(options, name, codec, read ? [wiring.liveOnly ? { ...read, liveOnly: true } : read] : [], encode, wiring);
+	// One topic for both: only the command itself would be heard there, and confirm itself.
+	const isShared = read !== undefined && wiring.write !== undefined && options.topic(wiring.write[0]) === read.topic;
+	return bound(options, name, codec, read ? [wiring.liveOnly ? { ...read, liveOnly: true } : read] : [], encode, isShared ? { ...wiring, optimistic: true } : wiring);
 }
 
 /** Put an aspect together from its halves; none when it has neither. */

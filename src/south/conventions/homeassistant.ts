@@ -80,6 +80,7 @@ export class HomeAssistant implements Convention {
 	readonly name = "homeassistant";
 	readonly echoes = true;
 	readonly #prefix: string;
+	readonly #guess: boolean;
 	readonly #byId = new Map<string, Known>();
 	/** Config topic → the devices and entity keys that it made. */
 	readonly #configs = new Map<string, readonly (readonly [Known, string])[]>();
@@ -89,8 +90,10 @@ export class HomeAssistant implements Convention {
 	#entities = 0;
 	#count = 0;
 
-	constructor(options: { readonly prefix?: string } = {}) {
+	/** @param options `guess`: an empty config takes back what nobody has seen here. For one message alone. */
+	constructor(options: { readonly prefix?: string; readonly guess?: boolean } = {}) {
 		this.#prefix = options.prefix ?? "homeassistant";
+		this.#guess = options.guess ?? false;
 	}
 
 	filters(): readonly string[] {
@@ -143,6 +146,7 @@ export class HomeAssistant implements Convention {
 			misfit(payload.fault ?? "Cannot use a config: it is no JSON object");
 			return { misfits };
 		}
+		if (payload.empty && formerly.length === 0 && this.#guess) return { gone: [place.node ?? place.object] };
 		for (const [known, key] of formerly) {
 			if (known.entities.delete(key)) this.#entities--;
 			touched.add(known);
@@ -192,7 +196,7 @@ export class HomeAssistant implements Convention {
 				if (typeof platform !== "string") misfit(`Cannot use the component "${id}": it has no platform`, known.address);
 				else add(platform, id, expandBase(Object.assign<Record<string, Json>, object, object>(Object.create(null), shared, own)));
 			}
-			if (components.length > MAX_COMPONENTS) misfit(`Cannot use all of a device config: it has ${components.length} components, ${MAX_COMPONENTS} are taken`, known.address);
+			if (components.length > MAX_COMPONENTS) misfit(`Cannot use all of a device config: it has more than ${MAX_COMPONENTS} components`, known.address);
 		}
 		return made;
 	}
