@@ -1,4 +1,5 @@
 // A greenhouse board on the Jidway compact device link, version 1, in TypeScript: with time held still it does in a test what a microcontroller does in hours.
+// Above 300 lines: the whole protocol from the side of the board, in one place to be held against docs/device-link.md.
 // Source: docs/device-link.md
 import { Timers, type SimClock } from "./clock.js";
 import type { SerialDevice } from "./wire.js";

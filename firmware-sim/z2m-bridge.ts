@@ -1,4 +1,5 @@
 // A Zigbee2MQTT 2.x bridge with a bulb and a battery sensor.
+// Above 300 lines: one program, whose state every answer depends on.
 // Source: https://www.zigbee2mqtt.io/guide/usage/mqtt_topics_and_messages.html; its behaviour where the page is silent (what is retained,
 // the order after a rename, the words of an error) from the program itself: https://github.com/Koenkk/zigbee2mqtt, lib/extension/{bridge,publish,availability}.ts
 import { Timers } from "./clock.js";

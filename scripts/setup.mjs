@@ -2,10 +2,11 @@
 // As a command: `node scripts/setup.mjs [package…]`.
 
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { fileURLToPath } from "node:url";
+import { dropStalePolicy, forbidStarts, policy } from "./policy-rc.mjs";
 
 /** The folder of the clone, absolute, with no slash at its end. */
 export const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
@@ -14,7 +15,7 @@ export const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/,
 export const demoPackages = ["prosody", "socat"];
 
 /** The Debian packages that the tests against real servers and clients need. */
-export const testPackages = ["prosody", "ejabberd", "mosquitto", "mosquitto-clients", "socat", "openssl", "python3-slixmpp"];
+export const testPackages = ["prosody", "ejabberd", "mosquitto", "mosquitto-clients", "socat", "openssl", "python3-slixmpp", "gcc", "g++", "libc6-dev"];
 
 /** The daemons that some of these packages would start if nobody stopped them, with the pattern by which `pgrep -f` finds each. */
 const daemons = { prosody: "/usr/bin/prosody", ejabberd: "beam.*ejabberd", mosquitto: "/usr/sbin/mosquitto" };
@@ -117,6 +118,7 @@ export function missingDebian(packages) {
  * @throws {SetupError}
  */
 export async function installDebian(packages, why = "this command") {
+	if (process.getuid?.() === 0 && dropStalePolicy()) say(`removed ${policy}, left behind by a setup that was killed`);
 	const missing = missingDebian(packages);
 	if (missing.length === 0) return;
 	const names = missing.join(" ");
@@ -210,36 +212,32 @@ async function apt(args) {
 	return { code, tail: lines.map((line) => `    ${line}`).join("\n") };
 }
 
-const policy = "/usr/sbin/policy-rc.d";
-const savedPolicy = `${policy}.jidway-saved`;
-
 /** Runs `work` while /usr/sbin/policy-rc.d, by which Debian's packages ask whether to start a service, answers "no" (101). */
 async function withServicesHeldBack(work) {
-	// A saved file that is already there stems from a run that was killed: it is the true one.
-	if (existsSync(policy) && !existsSync(savedPolicy)) renameSync(policy, savedPolicy);
-	const restore = () => {
-		rmSync(policy, { force: true });
-		if (existsSync(savedPolicy)) renameSync(savedPolicy, policy);
-	};
 	// Not at once: what dpkg is setting up would still start its service. apt-get stops at the next safe point.
 	let stoppedBy;
 	const onSignal = (signal) => {
 		stoppedBy = signal;
 		for (const child of children) child.kill("SIGINT");
 	};
-	process.on("SIGINT", onSignal);
-	process.on("SIGTERM", onSignal);
+	const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+	for (const signal of Object.keys(signals)) process.on(signal, onSignal);
+	// After SIGHUP there is no terminal to write to, which is no reason to leave the policy behind.
+	const onLostTerminal = () => {};
+	process.stdout.on("error", onLostTerminal);
+	const restore = forbidStarts();
+	process.on("exit", restore); // what is thrown elsewhere ends the process without coming by here
 	try {
-		writeFileSync(policy, "#!/bin/sh\n# Written by Jidway's setup while it installs packages; removed afterwards.\nexit 101\n", { mode: 0o755 });
 		return await work(() => stoppedBy !== undefined);
 	} finally {
-		process.off("SIGINT", onSignal);
-		process.off("SIGTERM", onSignal);
 		restore();
+		process.off("exit", restore);
+		for (const signal of Object.keys(signals)) process.off(signal, onSignal);
 		if (stoppedBy !== undefined) {
 			say("installing was broken off; what dpkg had begun is finished by: dpkg --configure -a");
-			process.exit(stoppedBy === "SIGINT" ? 130 : 143);
+			process.exit(signals[stoppedBy]);
 		}
+		process.stdout.off("error", onLostTerminal);
 	}
 }
 

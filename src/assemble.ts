@@ -214,7 +214,7 @@ async function probe(config: Config, plans: readonly Plan[], surroundings: Surro
 	return {
 		stream: new Component({ domain, host, port, secret, clock, random }),
 		links: built.map(({ road }) => road.link),
-		close: async () => void (await Promise.allSettled(built.map((each) => each.close?.()))),
+		close: async () => void (await Promise.allSettled(built.map(async (each) => each.close?.()))),
 	};
 }
 

@@ -32,6 +32,7 @@ function echoOf(out: Outgoing, place: unknown): Packet["body"] {
 	switch (out.kind) {
 		case "registers": return { kind: "registers", unit: out.unit, table: out.table, first: out.first, values: out.values };
 		case "message": return assert.fail("a serial device sends no message");
+		case "setting": return assert.fail("a board that describes itself has no definition");
 		case "frame": return assert.fail("how a device of frames says what it was set to is not in its definition");
 		case "line": {
 			const word = out.text.slice(out.text.lastIndexOf(" ") + 1);

@@ -1,5 +1,5 @@
 import { inWords } from "../core/availability.js";
-import type { GatewayStatus } from "../core/status.js";
+import type { GatewayStatus, LinkCounters } from "../core/status.js";
 import { ask } from "./ask.js";
 import { table } from "./table.js";
 
@@ -9,10 +9,16 @@ export async function status(configFile: string, json: boolean): Promise<void> {
 	if (json) return console.log(JSON.stringify(found, undefined, 2));
 	console.log(table([
 		["uplink", found.uplink.up ? "online" : found.uplink.reason],
-		...found.links.map((link) => [`link ${link.id}`, link.up ? "up" : link.reason]),
+		...found.links.map((link) => [`link ${link.id}`, `${link.up ? "up" : link.reason}${link.counters === undefined ? "" : `; ${counted(link.counters)}`}`]),
 		["store", found.store ?? "writes"],
 		["devices", String(found.devices)],
 		["running for", inWords(Date.now() - found.started)],
 	]));
 	if (found.faults.length > 0) console.log(`\nCould not be used:\n${table(found.faults.map(({ where, reason, count, sample }) => [`${count}×`, where, reason, sample]))}`);
+}
+
+/** `1200 messages of 64000 bytes, 3 times lost the beginning (2 wrong checksums), 40 bytes of noise, the last: 55 AA`. */
+export function counted({ bytes, frames, resyncs, checksumErrors, noise, lastNoise, suspicion }: LinkCounters): string {
+	const trouble = resyncs === 0 ? "" : `, ${resyncs} times lost the beginning (${checksumErrors} wrong checksums), ${noise} bytes of noise${lastNoise === undefined ? "" : `, the last: ${lastNoise}`}`;
+	return `${frames} messages of ${bytes} bytes${trouble}${suspicion === undefined ? "" : `. ${suspicion}`}`;
 }

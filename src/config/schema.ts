@@ -70,7 +70,7 @@ const serialLink = z.strictObject({
 	parity: z.enum(["none", "even", "odd"]).default("none"),
 	data: z.union([z.literal(7), z.literal(8)]).default(8),
 	stop: z.union([z.literal(1), z.literal(2)]).default(1),
-	protocol: z.enum(["lines", "json-lines", "modbus-rtu", "frames", "nmea", "dsmr", "vedirect", "sds011", "plantower", "mhz19", "mysensors", "rflink", "jeelink", "cul", "firmata", "kiss", "at"])
+	protocol: z.enum(["lines", "json-lines", "modbus-rtu", "frames", "nmea", "dsmr", "vedirect", "sds011", "plantower", "mhz19", "mysensors", "rflink", "jeelink", "cul", "firmata", "kiss", "at", "cobs-cbor"])
 		.describe("What is spoken: lines of text, Modbus, binary frames that a definition describes, or one of the protocols that describe their devices themselves"),
 });
 

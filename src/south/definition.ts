@@ -12,7 +12,10 @@ import type { Point } from "../core/point.js";
 import { type Unit, unitFrom } from "../core/unit.js";
 import { numericFromText } from "../core/value.js";
 import { type Decimal, decimalFrom, decimalText } from "./codec/decimal.js";
+import { CHECKSUM_NAMES, checksumLength } from "./codec/checksum.js";
 import type { Separator } from "./codec/text-fields.js";
+import { BYTE_TYPES, type FrameFormat, type FramePlace, type FrameTemplate, widthOf as bytesOf } from "./serial/frame-place.js";
+import type { FrameModel } from "./serial/frame-talk.js";
 import type { LinePlace } from "./serial/line-place.js";
 import { lengthOf, type RegisterPlace } from "./serial/register-place.js";
 
@@ -82,8 +85,24 @@ export type LineSample =
 	| { readonly line: string; readonly readings: Readonly<Record<string, string>> }
 	| { readonly set: Readonly<Record<string, string>>; readonly line: string };
 
+/** A device that speaks in fixed binary frames. */
+export interface FrameDefinition extends DefinitionBase, FrameModel {
+	readonly protocol: "frames";
+	readonly model: string;
+	readonly manufacturer?: string;
+	readonly type: string;
+	readonly every?: Millis;
+	readonly points: Readonly<Record<string, { readonly point: Point; readonly at: FramePlace }>>;
+	readonly samples: readonly FrameSample[];
+}
+
+/** A frame as the device sent it, or one that it must be sent. Hexadecimal, with its checksum. */
+export type FrameSample =
+	| { readonly frame: string; readonly readings: Readonly<Record<string, string>> }
+	| { readonly set: Readonly<Record<string, string>>; readonly frame: string };
+
 /** A model of device as data. A protocol that is new gets a member here and a schema below. */
-export type Definition = ModbusDefinition | LineDefinition;
+export type Definition = ModbusDefinition | LineDefinition | FrameDefinition;
 
 /** Something that makes a definition unusable. */
 export interface DefinitionFault {
@@ -168,6 +187,31 @@ const hex = z.string().regex(/^[0-9a-fA-F]{2}( ?[0-9a-fA-F]{2})*$/, "must be byt
 const modbusSampleKeys = { request: hex, response: hex.optional(), readings: readings.optional(), set: readings.optional() };
 const lineSampleKeys = { line: z.string().min(1), readings: readings.optional(), set: readings.optional() };
 
+const hexBytes = hex.transform((text) => bytesFromHex(text));
+const rawNumber = z.union([z.int(), z.string().regex(/^0x[0-9a-fA-F]{1,16}$/, "must be a whole number or a text like 0x7FFF")]);
+const order = z.enum(["big", "little"]);
+const frameKeys = {
+	start: hexBytes,
+	length: z.union([z.int().min(2).max(1_024), z.strictObject({ byte: z.int().min(0).max(255), type: z.enum(["u8", "u16"]).default("u8"), order: order.default("big"), add: z.int().min(-8).max(64).default(0) })]),
+	lengths: z.array(z.int().min(2).max(1_024)).min(1).max(20).optional(),
+	max: z.int().min(2).max(1_024).default(256),
+	end: hexBytes.optional(),
+	checksum: z.strictObject({ name: z.enum(CHECKSUM_NAMES), from: z.int().min(-1_024).max(1_024).default(0), to: z.int().min(-1_024).max(1_024).optional(), at: z.int().min(-1_024).max(1_024).optional(), order: order.default("big") }).optional(),
+};
+const byteKeys = {
+	byte: z.int().min(-1_024).max(1_023),
+	bytes: z.int().min(1).max(64).optional(),
+	type: z.enum(BYTE_TYPES),
+	order: order.default("big"),
+	mask: z.int().min(1).max(0xffff_ffff).optional(),
+	...numberKeys,
+	labels: z.record(z.string().regex(/^-?\d{1,10}$/, "must be a whole number"), z.string().min(1)).optional(),
+	invalid: z.array(rawNumber).default([]),
+	when: z.strictObject({ byte: z.int().min(-1_024).max(1_023).optional(), is: hexBytes.optional(), length: z.union([z.int(), z.array(z.int()).min(1)]).optional() }).optional(),
+};
+const frameSetKeys = { frame: z.string().min(2).max(1_000), type: z.enum(BYTE_TYPES).optional(), order: order.default("big"), on: z.int().min(0).default(1), off: z.int().min(0).default(0) };
+const frameSampleKeys = { frame: hex, readings: readings.optional(), set: readings.optional() };
+
 const commonKeys = {
 	model: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/, "must be made of a-z, 0-9, dots and -").max(63),
 	manufacturer: z.string().min(1).max(100).optional(),
@@ -196,10 +240,21 @@ const lineKeys = {
 	points: z.record(z.string(), z.strictObject({ ...pointKeys, at: z.strictObject(wordKeys), set: z.strictObject(setKeys).optional() })),
 	samples: z.array(z.strictObject(lineSampleKeys)).min(1, "must hold at least one sample"),
 };
-const schema = z.discriminatedUnion("protocol", [z.strictObject(modbusKeys), z.strictObject(lineKeys)]);
+const framesKeys = {
+	...commonKeys,
+	protocol: z.literal("frames"),
+	every: duration.optional(),
+	frame: z.strictObject(frameKeys),
+	identity: z.strictObject({ byte: z.int().min(0).max(1_023), bytes: z.int().min(1).max(16) }).optional(),
+	poll: z.strictObject({ every: duration, request: hexBytes }).optional(),
+	points: z.record(z.string(), z.strictObject({ ...pointKeys, at: z.strictObject(byteKeys).optional(), set: z.strictObject(frameSetKeys).optional() })),
+	samples: z.array(z.strictObject(frameSampleKeys)).min(1, "must hold at least one sample"),
+};
+const schema = z.discriminatedUnion("protocol", [z.strictObject(modbusKeys), z.strictObject(lineKeys), z.strictObject(framesKeys)]);
 type Raw = z.output<typeof schema>;
 type RawModbus = Extract<Raw, { protocol: "modbus-rtu" }>;
-type RawLine = Exclude<Raw, RawModbus>;
+type RawFrames = Extract<Raw, { protocol: "frames" }>;
+type RawLine = Exclude<Raw, RawModbus | RawFrames>;
 type Path = readonly PropertyKey[];
 type Complain = (path: Path, message: string) => void;
 
@@ -207,6 +262,7 @@ type Complain = (path: Path, message: string) => void;
 function keysAt(path: Path, protocol: unknown): readonly string[] {
 	const modbus = protocol === "modbus-rtu";
 	const [first, , third] = path;
+	if (protocol === "frames" && first !== "source" && first !== "serial") return frameKeysAt(path);
 	if (first === undefined) return Object.keys(modbus ? modbusKeys : lineKeys);
 	if (first === "source") return Object.keys(sourceKeys);
 	if (first === "serial") return Object.keys(serialKeys);
@@ -215,6 +271,16 @@ function keysAt(path: Path, protocol: unknown): readonly string[] {
 	if (third === "at") return Object.keys(modbus ? registerKeys : wordKeys);
 	if (third === "set") return Object.keys(setKeys);
 	return [...Object.keys(pointKeys), "at", ...(modbus ? [] : ["set"])];
+}
+
+function frameKeysAt([first, second, third, fourth]: Path): readonly string[] {
+	if (first === undefined) return Object.keys(framesKeys);
+	if (first === "frame") return second === "checksum" ? ["name", "from", "to", "at", "order"] : second === "length" ? ["byte", "type", "order", "add"] : Object.keys(frameKeys);
+	if (first === "identity") return ["byte", "bytes"];
+	if (first === "poll") return ["every", "request"];
+	if (first === "samples") return Object.keys(frameSampleKeys);
+	if (third === "at") return fourth === "when" ? ["byte", "is", "length"] : Object.keys(byteKeys);
+	return third === "set" ? Object.keys(frameSetKeys) : [...Object.keys(pointKeys), "at", "set"];
 }
 
 /** The largest published register maps have a few hundred lines. */
@@ -269,7 +335,8 @@ export function parseDefinition(text: string, file: string): { readonly definiti
 		return { faults };
 	}
 	const complain: Complain = (path, message) => fault(at(path), `Cannot use "${path.join(".")}": ${message}`);
-	const definition = parsed.data.protocol === "modbus-rtu" ? modbusDefinition(parsed.data, file, complain) : lineDefinition(parsed.data, file, complain);
+	const raw = parsed.data;
+	const definition = raw.protocol === "modbus-rtu" ? modbusDefinition(raw, file, complain) : raw.protocol === "frames" ? frameDefinition(raw, file, complain) : lineDefinition(raw, file, complain);
 	return faults.length > 0 ? { faults } : { definition };
 }
 
@@ -401,6 +468,77 @@ function lineDefinition(raw: RawLine, file: string, complain: Complain): LineDef
 		...baseOf(raw, file, complain), protocol: raw.protocol, points, samples, ignore: raw.ignore, lineEnd: LINE_ENDS[raw.line_end],
 		...(raw.separator !== undefined && { separator: raw.separator === "tab" ? "\t" : raw.separator }), ...(raw.every_from !== undefined && { everyFrom: raw.every_from }),
 	};
+}
+
+function bytesFromHex(text: string): Uint8Array {
+	return Uint8Array.from(text.replaceAll(" ", "").match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}
+
+function frameDefinition(raw: RawFrames, file: string, complain: Complain): FrameDefinition {
+	const { start, length, lengths, end, checksum } = raw.frame;
+	const name = checksum?.name ?? "none";
+	const size = checksumLength(name);
+	const at = checksum?.at ?? -(size + (end?.length ?? 0));
+	const to = checksum?.to ?? at;
+	const max = typeof length === "number" ? length : Math.max(raw.frame.max, ...(lengths ?? []));
+	const smallest = typeof length === "number" ? length : Math.min(...(lengths ?? [start.length + size + (end?.length ?? 0) + 1]));
+	const placeIn = (place: number): number => (place < 0 ? smallest + place : place);
+	if (smallest < start.length + size + (end?.length ?? 0)) complain(["frame", "length"], "start, checksum and end take more than that");
+	if (typeof length !== "number" && length.byte >= smallest) complain(["frame", "length", "byte"], "it lies beyond the smallest frame");
+	if (size > 0 && (placeIn(at) < 0 || placeIn(at) + size > smallest)) complain(["frame", "checksum", "at"], "it lies outside of the frame");
+	if (size > 0 && placeIn(checksum?.from ?? 0) >= placeIn(to)) complain(["frame", "checksum", "from"], "it covers nothing");
+	if (raw.identity && raw.identity.byte + raw.identity.bytes > smallest) complain(["identity"], "it lies outside of the frame");
+	const frame: FrameFormat = { start, length, max, checksum: { name, from: checksum?.from ?? 0, to, at, order: checksum?.order ?? "big" }, ...(lengths && { lengths }), ...(end && { end }) };
+	const points: Record<string, { readonly point: Point; readonly at: FramePlace }> = {};
+	for (const [name, { at: place, set, ...rest }] of Object.entries(raw.points)) {
+		const path = ["points", name];
+		const type = place?.type ?? "u8";
+		const bytes = bytesOf(type) ?? place?.bytes ?? 1;
+		const scale = place?.scale ?? UNSCALED;
+		const labels = new Map(Object.entries(place?.labels ?? {}).map(([number, label]) => [BigInt(number), label]));
+		if (scale.digits === 0n) complain([...path, "at", "scale"], "nothing can be multiplied by zero and read back");
+		if (place === undefined && rest.access !== "w") complain(path, "a point that can be read needs at: where it lies in the frame");
+		if (place && (place.byte < 0 ? -place.byte > max || place.byte + bytes > 0 : place.byte + bytes > max)) complain([...path, "at", "byte"], `it reaches beyond the ${max} bytes of the frame`);
+		if (place && bytesOf(type) !== undefined && place.bytes !== undefined && place.bytes !== bytes) complain([...path, "at", "bytes"], `${type} has ${bytes}`);
+		if (place && bytesOf(type) === undefined && place.bytes === undefined) complain([...path, "at", "type"], `${type} needs bytes: how many there are`);
+		if (place && (type === "bits") !== (place.mask !== undefined)) complain([...path, "at", place.mask === undefined ? "type" : "mask"], "bits need a mask, and only they have one");
+		if ((rest.kind === "text") !== (type === "ascii" || type === "hex") && place) complain([...path, "kind"], "a text is ascii or hex, and nothing else is");
+		if (rest.kind === "boolean" && place && type !== "bool" && type !== "bits") complain([...path, "at", "type"], "a boolean is bool or bits");
+		if (rest.kind !== "boolean" && type === "bool" && place) complain([...path, "at", "type"], `bool makes a boolean, and the point is ${rest.kind}`);
+		if (rest.labels !== undefined) complain([...path, "labels"], "of frames, labels belong into at: a number for each");
+		const when = place?.when;
+		if (when && (when.byte === undefined) !== (when.is === undefined)) complain([...path, "at", "when"], "byte and is are given together");
+		if (when && (when.byte === undefined) === (when.length === undefined)) complain([...path, "at", "when"], "it takes either byte and is, or length");
+		if ((rest.access === "r") !== (set === undefined)) complain(path, rest.access === "r" ? "the point is read-only: say access: rw" : "a point that can be written needs set: the frame that sets it");
+		const template = set && templateOf(set, type, (message) => complain([...path, "set", "frame"], message), rest.kind !== "boolean" || set.frame.includes("{value}"));
+		points[name] = {
+			point: pointOf(rest, [...labels.values()], type === "f32" ? undefined : Math.abs(Number(decimalText(scale))), path, complain),
+			at: {
+				byte: place?.byte ?? 0, bytes, type, order: place?.order ?? "big", mask: place?.mask ?? 0xff, scale, offset: place?.offset ?? NOTHING_ADDED, labels,
+				invalid: (place?.invalid ?? []).map((bits) => BigInt.asUintN(8 * bytes, BigInt(bits))),
+				...(place?.decimals !== undefined && { decimals: place.decimals }),
+				...(when?.byte !== undefined && when.is !== undefined && { when: { byte: when.byte, is: when.is } }),
+				...(when?.length !== undefined && { when: { lengths: [when.length].flat() } }),
+				...(template && { set: template }),
+			},
+		};
+	}
+	const samples = raw.samples.map(({ frame: bytes, readings, set }): FrameSample => (set ? { set, frame: bytes } : { frame: bytes, readings: readings ?? {} }));
+	return { ...baseOf(raw, file, complain), protocol: "frames", frame, points, samples, ...(raw.identity && { identity: raw.identity }), ...(raw.poll && { poll: raw.poll }) };
+}
+
+/** `A0 01 {value} {checksum}`. */
+function templateOf({ frame, type, order, on, off }: z.output<z.ZodObject<typeof frameSetKeys>>, at: FramePlace["type"], complain: (message: string) => void, needsValue: boolean): FrameTemplate {
+	const parts = frame.trim().split(/\s+/).map((part): Uint8Array | "value" | "checksum" => {
+		if (part === "{value}") return "value";
+		if (part === "{checksum}") return "checksum";
+		if (!/^([0-9a-fA-F]{2})+$/.test(part)) complain(`"${part.slice(0, 20)}" is neither bytes in hexadecimal nor {value} nor {checksum}`);
+		return bytesFromHex(part);
+	});
+	const width = type ?? at;
+	if (needsValue && !parts.includes("value")) complain("it has no {value} in it");
+	if (bytesOf(width) === undefined) complain(`a value of type ${width} cannot be written: say type: u8 or another number`);
+	return { parts, type: width === "bool" || width === "bits" ? "u8" : width, order, on, off };
 }
 
 /** How long one of the unit is; nothing for what is no unit of time. */

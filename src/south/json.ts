@@ -2,7 +2,7 @@
 // The only file that knows the parser: JSON.parse() of Node 20 turns 21.50 into 21.5.
 
 import { parse } from "lossless-json";
-import { GatewayError, messageOf } from "../core/errors.js";
+import { GatewayError } from "../core/errors.js";
 import { type Numeric, numericFromText, type Value } from "../core/value.js";
 
 /**
@@ -38,10 +38,11 @@ export function decodeText(bytes: Uint8Array): string | undefined {
  * Parse a message. Of keys that occur twice the last wins; a number that no device can mean (`1e400`, more than 64 digits)
  * stays the text that it was.
  *
- * @throws {GatewayError} `bad-payload` for what is not UTF-8 or not JSON, longer than 1 MiB or nested deeper than 64.
+ * @throws {GatewayError} `bad-payload` for what is not UTF-8 or not JSON, longer than 1 MiB or nested deeper than 64. Its message holds nothing of the sender,
+ *   for faults are counted by it; where the syntax is broken says the `cause`.
  */
 export function parseJson(bytes: Uint8Array | string): Json {
-	if (bytes.length > MAX_JSON_LENGTH) throw new GatewayError("bad-payload", `Cannot read JSON: ${bytes.length} bytes, at most ${MAX_JSON_LENGTH} are taken`);
+	if (bytes.length > MAX_JSON_LENGTH) throw new GatewayError("bad-payload", `Cannot read JSON: longer than ${MAX_JSON_LENGTH} bytes`);
 	const text = typeof bytes === "string" ? bytes : decodeText(bytes);
 	if (text === undefined) throw new GatewayError("bad-payload", "Cannot read JSON: not UTF-8 text");
 	if (isTooDeep(text)) throw new GatewayError("bad-payload", `Cannot read JSON: nested deeper than ${MAX_JSON_DEPTH}`);
@@ -49,7 +50,7 @@ export function parseJson(bytes: Uint8Array | string): Json {
 	try {
 		parsed = parse(text, null, { parseNumber: (digits) => new Digits(digits), onDuplicateKey: ({ newValue }) => newValue });
 	} catch (error) {
-		throw new GatewayError("bad-payload", `Cannot read JSON: ${messageOf(error).slice(0, 120)}`, { cause: error });
+		throw new GatewayError("bad-payload", "Cannot read JSON: its syntax is broken", { cause: error });
 	}
 	return jsonOf(parsed);
 }

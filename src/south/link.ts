@@ -1,4 +1,6 @@
 import type { UnixMillis } from "../core/clock.js";
+import type { LinkCounters } from "../core/status.js";
+import type { LinkNews, LinkSetting } from "./serial/device-link-model.js";
 
 /** One MQTT message. */
 export interface Message {
@@ -14,6 +16,12 @@ export interface Message {
 export interface Line {
 	readonly kind: "line";
 	readonly text: string;
+}
+
+/** One binary message of a serial line, whole: with its start, its checksum and its end. */
+export interface BinaryMessage {
+	readonly kind: "frame";
+	readonly bytes: Uint8Array;
 }
 
 /** The four tables of a Modbus unit: MODBUS Application Protocol V1.1b3, section 4.3. */
@@ -40,7 +48,7 @@ export interface Silence {
 
 /** One message from a device, stripped of framing and checksum. */
 export interface Packet {
-	readonly body: Message | Line | Registers | Silence;
+	readonly body: Message | Line | BinaryMessage | Registers | Silence | LinkNews;
 	readonly received: UnixMillis;
 	/** Its readings were taken over: an MQTT QoS 1 message is acknowledged now, and not before. Call it once, whatever the packet meant. */
 	taken(): void;
@@ -58,6 +66,11 @@ export interface OutLine {
 	readonly kind: "line";
 	readonly text: string;
 }
+/** Bytes to write as they are. */
+export interface OutFrame {
+	readonly kind: "frame";
+	readonly bytes: Uint8Array;
+}
 /** Registers or coils to write; the link reads them back at once and hears the answer as a packet. */
 export interface OutRegisters {
 	readonly kind: "registers";
@@ -68,7 +81,7 @@ export interface OutRegisters {
 	/** Use function 15 or 16 even for one value: some devices know no other. */
 	readonly multiple?: boolean;
 }
-export type Outgoing = OutMessage | OutLine | OutRegisters;
+export type Outgoing = OutMessage | OutLine | OutFrame | OutRegisters | LinkSetting;
 
 /** Is the road open? `reason` says what, why and how to mend it. */
 export type LinkState = { readonly up: true } | { readonly up: false; readonly reason: string };
@@ -90,4 +103,6 @@ export interface Link {
 	send(out: Outgoing, signal: AbortSignal): Promise<void>;
 	/** Listen to exactly these topic filters; links without topics ignore it. */
 	listen?(filters: readonly string[]): void;
+	/** What has passed since the start; links that do not cut bytes have none. */
+	counters?(): LinkCounters;
 }

@@ -7,6 +7,8 @@ export interface Pairs {
 	readonly pairs: ReadonlyMap<string, string>;
 	/** Words that belong to no pair: units after a blank, a record's name. */
 	readonly rest: readonly string[];
+	/** The word right behind the value of a key, `C` in `temp: 21.5 C`: perhaps its unit. */
+	readonly behind: ReadonlyMap<string, string>;
 }
 
 const KEY = /^[A-Za-z_][A-Za-z0-9_.%/#-]*$/;
@@ -24,9 +26,13 @@ const MAX_PAIRS = 64;
 export function keyValues(line: string): Pairs | undefined {
 	const pairs = new Map<string, string>();
 	const rest: string[] = [];
+	const behind = new Map<string, string>();
 	let key: string | undefined;
+	/** The key whose value was the last word. */
+	let last: string | undefined;
 	const put = (value: string): void => {
 		if (key !== undefined && !pairs.has(key) && pairs.size < MAX_PAIRS) pairs.set(key, value);
+		last = value === "" ? undefined : key;
 		key = undefined;
 	};
 	for (const word of words(line)) {
@@ -40,10 +46,14 @@ export function keyValues(line: string): Pairs | undefined {
 			key = name;
 			if (at + 1 < word.length) put(word.slice(at + 1));
 		} else if (key !== undefined) put(word);
-		else rest.push(word);
+		else {
+			if (last !== undefined) behind.set(last, word);
+			last = undefined;
+			rest.push(word);
+		}
 	}
 	put("");
-	return pairs.size === 0 ? undefined : { pairs, rest };
+	return pairs.size === 0 ? undefined : { pairs, rest, behind };
 }
 
 function* words(line: string): Iterable<string> {

@@ -1,5 +1,6 @@
 // Home Assistant MQTT discovery: what each component has to read and to set.
 // Source: https://www.home-assistant.io/integrations/mqtt/#configuration-via-mqtt-discovery , one page for each component
+// Above 300 lines: one row for each component of the standard, which is only to be checked as a whole.
 //
 // The points of each; E is the entity's short name (ha-names.ts), a word alone is what the point is called where the
 // device has one such entity, else it is `E.word`:

@@ -19,7 +19,8 @@ export interface BusOptions {
 	/** Resolves when the port took the bytes. @throws {GatewayError} `link-down`. */
 	write(bytes: Uint8Array): Promise<void>;
 	hear(body: Registers | Silence): void;
-	fault(where: string, reason: string, sample: string): void;
+	/** @param count How many bytes it was. */
+	fault(where: string, reason: string, sample: string, count: number): void;
 }
 
 const TIMEOUT: Millis = 300;
@@ -277,7 +278,7 @@ export class Bus {
 			this.#options.write(sent).catch(() => end(undefined)); // the port is gone: who opened it knows why, and aborts
 		});
 		const { count, sample } = reader.noise;
-		if (count > 0) this.#options.fault(`unit ${request.unit}`, "bytes that are no answer", hexOf(sample));
+		if (count > 0) this.#options.fault(`unit ${request.unit}`, "bytes that are no answer", hexOf(sample), count);
 		// Asked twice, it may be answered twice.
 		if (isRead(request) && (again || !answer)) this.#strays.set(request.unit, { until: late, to: request });
 		// The adapter echoes, not the unit: a dead unit tells it as well, unless noise drowned it.

@@ -1,3 +1,6 @@
+// What is said on a serial link, in the gateway's words. Above 300 lines: Modbus units and line devices are read beside each other here,
+// since a link chooses between them; every other protocol is a file of protocols/.
+
 import type { Announcement } from "../../core/device.js";
 import type { Millis } from "../../core/clock.js";
 import { GatewayError, messageOf } from "../../core/errors.js";
@@ -7,9 +10,15 @@ import { type Definition, type LineDefinition, millisPer, type ModbusDefinition 
 import type { Line, Outgoing, Packet, Registers, Silence } from "../link.js";
 import { type Dialect, type Meaning, type Misfit, NOTHING, type Told } from "../meaning.js";
 import { MISSES_OF_SILENCE } from "./bus.js";
+import type { Framer } from "./framer.js";
+import { FrameTalk } from "./frame-talk.js";
 import { GenericLines } from "./generic-lines.js";
+import { DeviceLinkDialect } from "./device-link-dialect.js";
 import { decodeWord, encodeLine, type LineWords, wordsOfLine } from "./line-place.js";
+import { LineFramer, MAX_LINE_BYTES } from "./lines.js";
 import { type PollPlan, pollPlan } from "./plan.js";
+import type { Question, Talk } from "./protocol.js";
+import { serialProtocol } from "./protocols/all.js";
 import { decodeRegisters, encodeRegisters, lengthOf } from "./register-place.js";
 
 /** A device that the config places on the link. */
@@ -25,7 +34,8 @@ export interface SerialDevice {
 export interface SerialDialectOptions {
 	/** The id of the link. */
 	readonly link: string;
-	readonly protocol: "lines" | "json-lines" | "modbus-rtu";
+	/** As the config names it: lines, json-lines, modbus-rtu, frames, or one of protocols/. */
+	readonly protocol: string;
 	readonly devices: readonly SerialDevice[];
 }
 
@@ -33,10 +43,27 @@ export interface SerialDialectOptions {
 export class SerialDialect implements Dialect {
 	readonly #units = new Map<number, ModbusUnit>();
 	readonly #line: LineDevice | GenericLines | undefined;
+	readonly #talk: Talk | undefined;
+	readonly #board: DeviceLinkDialect | undefined;
+	readonly #longest: number;
 	/** What ends a line that is sent. */
 	readonly lineEnd: "\n" | "\r\n" | "\r";
 
 	constructor({ link, protocol, devices }: SerialDialectOptions) {
+		this.#longest = serialProtocol(protocol)?.longest ?? (protocol === "lines" || protocol === "json-lines" ? MAX_LINE_BYTES : USUAL_LENGTH);
+		if (protocol === "cobs-cbor") {
+			const described = devices.find((device) => device.definition);
+			if (described) throw new GatewayError("bad-config", `Cannot use "${described.definition?.model}" on link "${link}": a device of this protocol describes itself and takes no definition`);
+			this.#board = new DeviceLinkDialect(link);
+			this.lineEnd = "\n";
+			return;
+		}
+		this.#talk = talkOf(link, protocol, devices);
+		if (this.#talk) {
+			this.lineEnd = this.#talk.lineEnd ?? "\n";
+			return;
+		}
+		if (protocol !== "lines" && protocol !== "json-lines" && protocol !== "modbus-rtu") throw new GatewayError("bad-config", `Cannot use link "${link}": there is no protocol "${protocol}"`);
 		let line: LineDevice | GenericLines | undefined;
 		for (const { address, definition, every } of devices) {
 			const what = `Cannot use ${definition ? `"${definition.model}"` : "a device"} on link "${link}"`;
@@ -58,21 +85,45 @@ export class SerialDialect implements Dialect {
 		return [...this.#units.values()].map((unit) => pollPlan(unit.definition, unit.number, unit.every));
 	}
 
+	/** How the bytes of the port are cut; Modbus does that itself. */
+	framer(): Framer {
+		return this.#talk?.framer() ?? new LineFramer();
+	}
+
+	/** Longest message in bytes. */
+	get longest(): number {
+		return this.#longest;
+	}
+
+	/** What the link must ask, beside the polls of Modbus. */
+	get questions(): readonly Question[] {
+		return this.#talk?.questions ?? [];
+	}
+
 	announced(): readonly Announcement[] {
+		if (this.#board) return this.#board.announced();
+		if (this.#talk) return this.#talk.announced?.() ?? [];
 		if (this.#line) return this.#line instanceof LineDevice ? [this.#line.announcement()] : [];
 		return [...this.#units.values()].map((unit) => unit.announcement());
 	}
 
-	decode({ body }: Packet): Meaning {
+	decode({ body, received }: Packet): Meaning {
 		switch (body.kind) {
-			case "line": return this.#line?.decode(body) ?? NOTHING;
+			case "line": return this.#talk?.decode(body, received) ?? this.#line?.decode(body) ?? NOTHING;
+			case "frame": return this.#talk?.decode(body, received) ?? NOTHING;
 			case "registers": return this.#units.get(body.unit)?.decode(body) ?? NOTHING;
 			case "silence": return this.#units.get(body.unit)?.silence(body) ?? NOTHING;
+			case "schema": case "report": case "pulse": return this.#board?.decode(body, received) ?? NOTHING;
 			case "message": return NOTHING;
 		}
 	}
 
 	encode(address: string, point: string, value: Value): readonly Outgoing[] {
+		if (this.#board) return this.#board.encode(address, point, value);
+		if (this.#talk) {
+			if (this.#talk.encode) return this.#talk.encode(address, point, value);
+			throw new GatewayError("not-writable", `Cannot set "${point}" of "${address}": its protocol has no commands`);
+		}
 		if (this.#line?.address === address) {
 			if (this.#line instanceof LineDevice) return this.#line.encode(point, value);
 			throw new GatewayError("not-writable", `Cannot set "${point}" of "${address}": it has no definition that says how`);
@@ -81,6 +132,25 @@ export class SerialDialect implements Dialect {
 		if (!unit) throw new GatewayError("unknown-device", `Cannot set "${point}": there is no device "${address}" on this link`);
 		return unit.encode(point, value);
 	}
+}
+
+/** Longest message of most protocols, in bytes. */
+const USUAL_LENGTH = 512;
+
+/** What is spoken on a link whose protocol is one of protocols/, or `frames`; nothing for the others. @throws {GatewayError} `bad-config`. */
+function talkOf(link: string, name: string, devices: readonly SerialDevice[]): Talk | undefined {
+	const protocol = serialProtocol(name);
+	if (!protocol && name !== "frames") return undefined;
+	for (const { definition } of devices) {
+		if (definition && definition.protocol !== name) throw new GatewayError("bad-config", `Cannot use "${definition.model}" on link "${link}": it speaks ${definition.protocol}, and the link ${name}${protocol ? ", whose devices need no definition" : ""}`);
+	}
+	// The device at the port itself: the one for which the config says no address.
+	const device = devices.find(({ address }) => address === undefined) ?? (devices.length === 1 && !protocol?.many ? devices[0] : undefined);
+	const options = { link, address: device?.address ?? link, ...(device?.every !== undefined && { every: device.every }) };
+	if (protocol) return protocol.talk(options);
+	if (device?.definition?.protocol !== "frames") throw new GatewayError("bad-config", `Cannot use link "${link}": on a link with the protocol frames, one device with a definition says what the frames are`);
+	if (devices.length > 1 && !device.definition.identity) throw new GatewayError("bad-config", `Cannot use link "${link}": there is one device on a line of frames without an identity, and it has ${devices.length}`);
+	return new FrameTalk(device.definition, options, true);
 }
 
 /** The point to be set. @throws {GatewayError} `unknown-point`, `not-writable`. */

@@ -15,7 +15,7 @@ const latin1 = new TextDecoder("latin1");
  * letter for: those, and control characters, are what a wrong baud rate looks like. NUL is what an idle or broken line
  * looks like, and is skipped.
  */
-export class LineFramer implements Framer {
+export class LineFramer implements Framer<Frame> {
 	readonly #line = new Uint8Array(MAX_LINE_BYTES);
 	#length = 0;
 	#overlong = false;
@@ -41,10 +41,10 @@ export class LineFramer implements Framer {
 		const overlong = this.#overlong;
 		this.#length = 0;
 		this.#overlong = false;
-		if (overlong) return { kind: "fault", reason: `a line of more than ${MAX_LINE_BYTES} bytes; is the baud rate right?`, sample: sampleOf(line) };
+		if (overlong) return { kind: "fault", reason: `a line of more than ${MAX_LINE_BYTES} bytes; is the baud rate right?`, sample: sampleOf(line), count: line.length };
 		if (line.length === 0) return undefined;
 		const text = textOfLine(line);
-		if (text === undefined) return { kind: "fault", reason: "a line that is no text; is the baud rate right?", sample: sampleOf(line) };
+		if (text === undefined) return { kind: "fault", reason: "a line that is no text; is the baud rate right?", sample: sampleOf(line), count: line.length };
 		return text.trim() === "" ? undefined : { kind: "frame", text };
 	}
 }

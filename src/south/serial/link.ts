@@ -1,19 +1,32 @@
-import { type Clock, deadline, type Millis } from "../../core/clock.js";
+import { type Clock, deadline, type Millis, pause } from "../../core/clock.js";
 import { GatewayError } from "../../core/errors.js";
+import type { LinkCounters } from "../../core/status.js";
 import type { Link, LinkEars, Outgoing, Packet } from "../link.js";
 import { Bus } from "./bus.js";
+import { LineMeter } from "./counters.js";
+import type { LinkPoint } from "./device-link-model.js";
+import { DeviceLinkSession } from "./device-link-session.js";
+import type { Framer } from "./framer.js";
 import { LineFramer } from "./lines.js";
 import type { PollPlan } from "./plan.js";
 import { holdPort, type OpenPort, type PortOpener, type PortSettings } from "./port.js";
+import type { Question } from "./protocol.js";
 
 export interface SerialLinkOptions extends PortSettings {
 	readonly id: string;
-	readonly protocol: "lines" | "json-lines" | "modbus-rtu";
+	/** `modbus-rtu` asks unit by unit; whatever else there is talks through `framer`. */
+	readonly protocol: string;
 	readonly clock: Clock;
 	/** Opens the port: `serialPorts(clock)`. */
 	readonly ports: PortOpener;
 	/** What ends a line that is sent. Default: LF. */
 	readonly lineEnd?: "\n" | "\r\n" | "\r";
+	/** Cuts the bytes; a fresh one for each opening of the port. Default: lines. */
+	readonly framer?: () => Framer;
+	/** What is asked so that the device speaks. */
+	readonly questions?: readonly Question[];
+	/** Longest message of the protocol, in bytes: above twice as many without one the line is suspect. */
+	readonly longest?: number;
 	/** Modbus: which units are asked for what, from `SerialDialect.polls`. */
 	readonly polls?: readonly PollPlan[];
 	/** Modbus: how long a unit may think before it answers. Default: 300 ms. */
@@ -29,6 +42,10 @@ const MAX_WAITING_LINES = 32;
 /** A port that takes no bytes for so long is stuck (flow control, a dying adapter). */
 const WRITE_WITHIN: Millis = 5_000;
 
+/** A board that the opening of the port resets is back by then. */
+const FIRST_QUESTION: Millis = 2_000;
+const BETWEEN_QUESTIONS: Millis = 500;
+
 /** What a link does on its open port. */
 interface Session {
 	hear(chunk: Uint8Array): void;
@@ -40,17 +57,26 @@ interface Session {
 export class SerialLink implements Link {
 	readonly id: string;
 	readonly #options: SerialLinkOptions;
+	readonly #meter: LineMeter;
 	#session: Session | undefined;
+	/** Compact device link: schemas that were heard; they outlive the port. */
+	readonly #schemas = new Map<number, readonly LinkPoint[]>();
 
 	constructor(options: SerialLinkOptions) {
 		this.id = options.id;
 		this.#options = options;
+		const { baud, data = 8, parity = "none", stop = 1, longest } = options;
+		this.#meter = new LineMeter(`at ${baud} baud, ${data}${parity === "none" ? "N" : parity === "even" ? "E" : "O"}${stop}`, longest);
+	}
+
+	counters(): LinkCounters {
+		return this.#meter.counters;
 	}
 
 	async run(ears: LinkEars, signal: AbortSignal): Promise<void> {
 		const { ports, clock, protocol } = this.#options;
 		const serve = async (port: OpenPort, lost: AbortSignal): Promise<void> => {
-			const session = protocol === "modbus-rtu" ? this.#modbus(port, ears) : this.#lines(port, ears);
+			const session = protocol === "modbus-rtu" ? this.#modbus(port, ears) : protocol === "cobs-cbor" ? this.#board(port, ears) : this.#talk(port, ears);
 			port.onData = (chunk) => session.hear(chunk);
 			this.#session = session;
 			try {
@@ -73,11 +99,21 @@ export class SerialLink implements Link {
 			clock, baud, polls, bitsPerByte: 1 + data + (parity === "none" ? 0 : 1) + stop,
 			...(timeout !== undefined && { timeout }), ...(gap !== undefined && { gap }),
 			write: (bytes) => port.write(bytes),
-			hear: (body) => ears.packet(this.#packet(body)),
-			fault: (where, reason, sample) => ears.fault(`${id} ${where}`, reason, sample),
+			hear: (body) => {
+				if (body.kind === "registers" || body.alive) this.#meter.frame();
+				ears.packet(this.#packet(body));
+			},
+			fault: (where, reason, sample, count) => {
+				this.#meter.fault({ count });
+				ears.fault(`${id} ${where}`, reason, sample);
+			},
 		});
 		return {
-			hear: (chunk) => bus.hear(chunk),
+			hear: (chunk) => {
+				this.#meter.chunk(chunk);
+				bus.hear(chunk);
+				this.#suspect(ears);
+			},
 			run: (signal) => bus.run(signal),
 			async send(out, signal) {
 				if (out.kind !== "registers") throw new GatewayError("bad-value", `Cannot send a ${out.kind} to "${id}": its protocol is modbus-rtu`);
@@ -86,50 +122,110 @@ export class SerialLink implements Link {
 		};
 	}
 
-	#lines(port: OpenPort, ears: LinkEars): Session {
-		const { id, clock, lineEnd = "\n" } = this.#options;
-		const framer = new LineFramer();
+	#board(port: OpenPort, ears: LinkEars): Session {
+		const { id, path, clock } = this.#options;
+		const session = new DeviceLinkSession({
+			path, clock, schemas: this.#schemas,
+			write: (bytes) => port.write(bytes),
+			hear: (body, taken) => ears.packet({ body, received: clock.now(), taken }),
+			frame: () => this.#meter.frame(),
+			fault: (fault) => {
+				if (fault.count !== 0) this.#meter.fault(fault);
+				ears.fault(id, fault.reason, fault.sample);
+			},
+		});
+		return {
+			hear: (chunk) => {
+				this.#meter.chunk(chunk);
+				session.hear(chunk);
+				this.#suspect(ears);
+			},
+			run: (signal) => session.run(signal),
+			async send(out, signal) {
+				if (out.kind !== "setting") throw new GatewayError("bad-value", `Cannot send a ${out.kind} to "${id}": its protocol is cobs-cbor`);
+				return session.send(out, signal);
+			},
+		};
+	}
+
+	#talk(port: OpenPort, ears: LinkEars): Session {
+		const { id, clock, lineEnd = "\n", framer: makeFramer = () => new LineFramer(), questions = [] } = this.#options;
+		const framer = makeFramer();
 		const opened = clock.now();
 		let begun = false;
 		let midLine = false;
 		let waiting = 0;
+		const write = async (bytes: Uint8Array, signal: AbortSignal): Promise<void> => {
+			if (waiting >= MAX_WAITING_LINES) throw new GatewayError("busy", `Cannot send to "${id}": ${MAX_WAITING_LINES} messages wait for the port already`);
+			waiting++;
+			const late = deadline(clock, WRITE_WITHIN, signal);
+			try {
+				await Promise.race([
+					port.write(bytes),
+					new Promise<never>((_, reject) => {
+						const abort = (): void => reject(signal.aborted && signal.reason instanceof Error ? signal.reason : new GatewayError("link-down", `Cannot send to "${id}": the port took no bytes for ${WRITE_WITHIN / 1_000} s`));
+						if (late.signal.aborted) abort();
+						late.signal.addEventListener("abort", abort, { once: true });
+					}),
+				]);
+			} finally {
+				late.dispose();
+				waiting--;
+			}
+		};
+		const ask = async (signal: AbortSignal): Promise<void> => {
+			// A refused question is asked again; a lost port ends the session by itself.
+			const say = ({ out }: Question): Promise<void> => write(out.kind === "line" ? new TextEncoder().encode(out.text + lineEnd) : out.bytes, signal).catch(() => undefined);
+			await Promise.all(questions.map(async (question, index) => {
+				// Boards that a new connection resets do not listen at once, and modems answer one question at a time.
+				await pause(clock, FIRST_QUESTION + index * BETWEEN_QUESTIONS, signal);
+				while (!signal.aborted) {
+					await say(question);
+					if (question.every === undefined) return;
+					await pause(clock, question.every, signal);
+				}
+			}));
+		};
 		return {
 			hear: (chunk) => {
 				if (!begun) midLine = Math.abs(clock.now() - opened) < MID_LINE;
 				begun = true;
+				this.#meter.chunk(chunk);
 				for (const frame of framer.push(chunk)) {
-					const tail = midLine;
+					const tail = midLine && !("bytes" in frame);
 					midLine = false;
 					if (tail) continue;
-					if (frame.kind === "fault") ears.fault(id, frame.reason, frame.sample);
-					else ears.packet(this.#packet({ kind: "line", text: frame.text }));
+					if (frame.kind === "fault") {
+						this.#meter.fault(frame);
+						// Before the first message it is the rest of one that was under way; when none ever comes, the suspicion says so.
+						if (this.#meter.hasFrames) ears.fault(id, frame.reason, frame.sample);
+					} else {
+						this.#meter.frame();
+						ears.packet(this.#packet("text" in frame ? { kind: "line", text: frame.text } : { kind: "frame", bytes: frame.bytes }));
+					}
 				}
+				this.#suspect(ears);
 			},
-			run: (signal) => new Promise((resolve) => {
-				if (signal.aborted) resolve();
-				signal.addEventListener("abort", () => resolve(), { once: true });
-			}),
+			run: async (signal) => {
+				const ended = new Promise<void>((resolve) => {
+					if (signal.aborted) resolve();
+					signal.addEventListener("abort", () => resolve(), { once: true });
+				});
+				await ask(signal);
+				await ended;
+			},
 			async send(out, signal) {
+				if (out.kind === "frame") return write(out.bytes, signal);
 				if (out.kind !== "line") throw new GatewayError("bad-value", `Cannot send ${out.kind} to "${id}": it speaks in lines`);
 				if (/[\r\n]/.test(out.text)) throw new GatewayError("bad-value", `Cannot send a line to "${id}": there is a line end in it`);
-				if (waiting >= MAX_WAITING_LINES) throw new GatewayError("busy", `Cannot send a line to "${id}": ${MAX_WAITING_LINES} wait for the port already`);
-				waiting++;
-				const late = deadline(clock, WRITE_WITHIN, signal);
-				try {
-					await Promise.race([
-						port.write(new TextEncoder().encode(out.text + lineEnd)),
-						new Promise<never>((_, reject) => {
-							const abort = (): void => reject(signal.aborted && signal.reason instanceof Error ? signal.reason : new GatewayError("link-down", `Cannot send to "${id}": the port took no bytes for ${WRITE_WITHIN / 1_000} s`));
-							if (late.signal.aborted) abort();
-							late.signal.addEventListener("abort", abort, { once: true });
-						}),
-					]);
-				} finally {
-					late.dispose();
-					waiting--;
-				}
+				await write(new TextEncoder().encode(out.text + lineEnd), signal);
 			},
 		};
+	}
+
+	#suspect(ears: LinkEars): void {
+		const suspicion = this.#meter.judge();
+		if (suspicion !== undefined) ears.fault(this.id, suspicion, this.#meter.counters.lastNoise ?? "");
 	}
 
 	#packet(body: Packet["body"]): Packet {

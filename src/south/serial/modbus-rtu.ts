@@ -1,5 +1,5 @@
-// MODBUS RTU: requests and answers of functions 1 to 6, 15 and 16
-// Source: MODBUS Application Protocol Specification V1.1b3, sections 6.1 to 6.6, 6.11, 6.12 and 7;
+// MODBUS RTU: requests and answers of functions 1 to 6, 15, 16 and 23
+// Source: MODBUS Application Protocol Specification V1.1b3, sections 6.1 to 6.6, 6.11, 6.12, 6.17 and 7;
 //         MODBUS over Serial Line Specification and Implementation Guide V1.02, section 2.5.1 (framing, silences)
 // Version: V1.1b3 (2012-04-26), V1.02 (2006-12-20)
 // Above 300 lines: what is built and what is parsed must be read side by side.
@@ -29,7 +29,18 @@ export interface WriteManyRequest {
 	readonly first: number;
 	readonly values: readonly number[];
 }
-export type Request = ReadRequest | WriteOneRequest | WriteManyRequest;
+/** Write several registers, and read several in the same transaction: the write comes first (section 6.17). */
+export interface ReadWriteRequest {
+	readonly function: 23;
+	readonly unit: number;
+	/** What is read. */
+	readonly first: number;
+	readonly count: number;
+	/** What is written, from register `to` on. */
+	readonly to: number;
+	readonly values: readonly number[];
+}
+export type Request = ReadRequest | WriteOneRequest | WriteManyRequest | ReadWriteRequest;
 
 /** What a unit says to a request. */
 export type Answer =
@@ -46,6 +57,8 @@ export const MAX_READ_REGISTERS = 125;
 /** Sections 6.11 and 6.12. */
 const MAX_WRITE_BITS = 1_968;
 const MAX_WRITE_REGISTERS = 123;
+/** Section 6.17. */
+const MAX_READ_WRITE_REGISTERS = 121;
 /** Section 6.5: a coil is FF00 or 0000. */
 const COIL_ON = 0xff00;
 const EXCEPTION = 0x80;
@@ -81,6 +94,7 @@ function isBits(code: number): boolean {
  *     1 to 4  unit:1  function:1  first:2  count:2                             crc:2
  *     5, 6    unit:1  function:1  first:2  value:2                             crc:2
  *     15, 16  unit:1  function:1  first:2  count:2  byteCount:1  values        crc:2
+ *     23      unit:1  function:1  first:2  count:2  to:2  count:2  byteCount:1  values  crc:2
  *
  * @throws {GatewayError} `bad-value` when the standard has no frame for it.
  */
@@ -96,16 +110,21 @@ export function buildRequest(request: Request): Uint8Array {
 			const packed = isBits(request.function) ? packBits(request.values) : request.values.flatMap((value) => [value >>> 8, value & 0xff]);
 			return withCrc16(Uint8Array.from([...head(request.values.length), packed.length, ...packed]));
 		}
+		case 23: {
+			const { count, to, values } = request;
+			return withCrc16(Uint8Array.from([...head(count), to >>> 8, to & 0xff, values.length >>> 8, values.length & 0xff, 2 * values.length, ...values.flatMap((value) => [value >>> 8, value & 0xff])]));
+		}
 	}
 }
 
 function check(request: Request): void {
 	const count = "count" in request ? request.count : "values" in request ? request.values.length : 1;
-	const limit = { 1: MAX_READ_BITS, 2: MAX_READ_BITS, 3: MAX_READ_REGISTERS, 4: MAX_READ_REGISTERS, 5: 1, 6: 1, 15: MAX_WRITE_BITS, 16: MAX_WRITE_REGISTERS }[request.function];
+	const limit = { 1: MAX_READ_BITS, 2: MAX_READ_BITS, 3: MAX_READ_REGISTERS, 4: MAX_READ_REGISTERS, 5: 1, 6: 1, 15: MAX_WRITE_BITS, 16: MAX_WRITE_REGISTERS, 23: MAX_READ_REGISTERS }[request.function];
 	const values = "values" in request ? request.values : "value" in request ? [request.value] : [];
 	const highest = request.function === 5 || request.function === 15 ? 1 : 0xffff;
 	const whole = (number: number, low: number, high: number): boolean => Number.isInteger(number) && number >= low && number <= high;
-	if (!whole(request.unit, 1, 255) || !whole(count, 1, limit) || !whole(request.first, 0, 65_536 - count) || !values.every((value) => whole(value, 0, highest))) {
+	const writesWell = request.function !== 23 || (whole(request.values.length, 1, MAX_READ_WRITE_REGISTERS) && whole(request.to, 0, 65_536 - request.values.length));
+	if (!writesWell || !whole(request.unit, 1, 255) || !whole(count, 1, limit) || !whole(request.first, 0, 65_536 - count) || !values.every((value) => whole(value, 0, highest))) {
 		throw new GatewayError("bad-value", `Cannot build a request of function ${request.function} for unit ${request.unit}: ${count} from ${request.first} with values up to ${highest} is not possible`);
 	}
 }
@@ -131,6 +150,10 @@ export function parseRequest(frame: Uint8Array): Request {
 				if (frame[6] !== bytes || frame.length !== 9 + bytes) return undefined;
 				return { function: code, unit, first, values: code === 15 ? unpackBits(frame, 7, second) : unpackWords(frame, 7, second) };
 			}
+			case 23: {
+				if (frame.length < 13 || frame.length !== 13 + frame[10]! || word(frame, 8) * 2 !== frame[10]) return undefined;
+				return { function: code, unit, first, count: second, to: word(frame, 6), values: unpackWords(frame, 11, word(frame, 8)) };
+			}
 			default: return undefined;
 		}
 	})();
@@ -145,6 +168,7 @@ export function parseRequest(frame: Uint8Array): Request {
 
 /** How many bytes the answer has, unless it is an exception: those have five. */
 export function answerLength(request: Request): number {
+	if (request.function === 23) return 5 + 2 * request.count;
 	return isRead(request) ? 5 + (isBits(request.function) ? Math.ceil(request.count / 8) : 2 * request.count) : 8;
 }
 
@@ -153,7 +177,7 @@ const EXCEPTION_LENGTH = 5;
 /**
  * What a unit answers to `request`:
  *
- *     1 to 4      unit:1  function:1  byteCount:1  values  crc:2
+ *     1 to 4, 23  unit:1  function:1  byteCount:1  values  crc:2
  *     5, 6        the request again
  *     15, 16      unit:1  function:1  first:2  count:2     crc:2
  *     exception   unit:1  function + 0x80:1  code:1        crc:2
@@ -170,6 +194,7 @@ export function parseAnswer(frame: Uint8Array, request: Request): Answer {
 		const code = frame[2]!;
 		return { kind: "exception", code, text: `exception ${code}: ${EXCEPTIONS[code] ?? "unknown to the standard"}` };
 	}
+	if (request.function === 23) return { kind: "values", values: unpackWords(frame, 3, request.count) };
 	if (!isRead(request)) {
 		const said = word(frame, 4);
 		const wished = "values" in request ? request.values.length : request.function === 5 ? (request.value === 0 ? 0 : COIL_ON) : request.value;
@@ -186,7 +211,7 @@ function expectedLength(bytes: Uint8Array, request: Request): number | undefined
 	if (code === (request.function | EXCEPTION)) return EXCEPTION_LENGTH;
 	if (code !== undefined && code !== request.function) return undefined;
 	const length = answerLength(request);
-	return isRead(request) && third !== undefined && third !== length - 5 ? undefined : length;
+	return (isRead(request) || request.function === 23) && third !== undefined && third !== length - 5 ? undefined : length;
 }
 
 function crcText(frame: Uint8Array): string {

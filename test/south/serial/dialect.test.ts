@@ -199,9 +199,9 @@ samples: [{ line: x, readings: { note: a } }]`);
 const GENERIC = [
 	["key=value pairs", "lines", "temp=21.50 hum=45 fan=on state=ok", { temp: "21.50", hum: "45", fan: "true", state: "ok" }],
 	["key: value pairs with units", "lines", "temp: 21.5C, hum: 45 %", { temp: "21.5", hum: "45" }],
-	["a row of numbers", "lines", "21.50;45,0", { field1: "21.50", field2: "45.0" }],
+	["a row of numbers", "lines", "21.50;45,0", { "value[0]": "21.50", "value[1]": "45.0" }],
 	["a row with a word in it", "lines", "21.50;warm", undefined],
-	["a row of numbers with commas", "lines", "21.50,45.0", { field1: "21.50", field2: "45.0" }],
+	["a row of numbers with commas", "lines", "21.50,45.0", { "value[0]": "21.50", "value[1]": "45.0" }],
 	["a JSON object", "json-lines", '{"t":21.50,"in":{"h":45},"ok":true,"s":"x"}', { t: "21.50", "in.h": "45", ok: "true", s: "x" }],
 	["prose", "lines", "AirSensor v1.3 (c) Example Instruments", undefined],
 	["prose with a colon", "lines", "sensors: SCD41 PMS5003", undefined],
@@ -223,7 +223,7 @@ for (const [what, protocol, text, readings] of GENERIC) {
 
 test("a device without a definition grows with its lines to 64 points, keeps their kinds, and cannot be set", () => {
 	const dialect = new SerialDialect({ link: "usb0", protocol: "lines", devices: [{ address: "board", every: 5_000 }] });
-	assert.deepEqual(dialect.decode(line("temp=1")).announced?.[0], { address: "board", type: "sensor", every: 5_000, points: { temp: { kind: "numeric", access: "r" } } });
+	assert.deepEqual(dialect.decode(line("temp=1")).announced?.[0], { address: "board", type: "sensor", every: 5_000, points: { temp: { kind: "numeric", access: "r", unit: "°C" } } });
 	assert.deepEqual(Object.keys(dialect.decode(line("temp=2 hum=3")).announced?.[0]?.points ?? {}), ["temp", "hum"]);
 	const changed = dialect.decode(line("temp=broken hum=4"));
 	assert.deepEqual([changed.announced, told(changed), changed.misfits?.[0]?.reason], [undefined, { hum: "4" }, "temp is no numeric value any more"]);

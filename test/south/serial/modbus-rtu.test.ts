@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GatewayError } from "../../../src/core/errors.js";
+import { withCrc16 } from "../../../src/south/codec/crc.js";
+import { hexOf } from "../../../src/south/serial/framer.js";
 import { type Answer, AnswerReader, answerLength, buildRequest, frameGap, parseAnswer, parseRequest, type Request } from "../../../src/south/serial/modbus-rtu.js";
 import { Chance, mutate, RUNS } from "../../fakes/fuzz.js";
 
@@ -126,4 +128,18 @@ test("frameGap() is 3.5 characters, and 1.75 ms above 19 200 baud", () => {
 	assert.equal(frameGap(115_200, 10), 1.75);
 	assert.equal(frameGap(9_600, 11).toFixed(2), "4.01");
 	assert.equal(frameGap(1_200, 11).toFixed(1), "32.1");
+});
+
+test("function 23 is built, read back and answered as the standard's own example has it", () => {
+	// Section 6.17: read six registers from 3, write three from 14; here with unit 17 and checksums
+	const request: Request = { function: 23, unit: 17, first: 3, count: 6, to: 14, values: [0xff, 0xff, 0xff] };
+	const built = buildRequest(request);
+	assert.equal(hexOf(built.subarray(0, -2)), "11 17 00 03 00 06 00 0E 00 03 06 00 FF 00 FF 00 FF");
+	assert.deepEqual(parseRequest(built), request);
+	const answer = withCrc16(Uint8Array.from([0x11, 0x17, 0x0c, 0, 0xfe, 0x0a, 0xcd, 0, 1, 0, 3, 0, 0x0d, 0, 0xff]));
+	assert.deepEqual(parseAnswer(answer, request), { kind: "values", values: [0xfe, 0x0acd, 1, 3, 0x0d, 0xff] });
+	const exception = parseAnswer(withCrc16(Uint8Array.of(0x11, 0x97, 2)), request);
+	assert.deepEqual(exception, { kind: "exception", code: 2, text: "exception 2: illegal data address" });
+	for (const bad of [{ ...request, values: [] }, { ...request, count: 126 }, { ...request, values: Array.from({ length: 122 }, () => 0) }, { ...request, to: 65_535 }]) assert.throws(() => buildRequest(bad), { fault: "bad-value" });
+	for (let length = 0; length < built.length; length++) assert.throws(() => parseRequest(built.subarray(0, length)), { fault: "bad-frame" });
 });
