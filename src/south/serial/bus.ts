@@ -287,7 +287,6 @@ export class Bus {
 		const noise = count > 0 ? `, only ${count} bytes that are none` : reader.heardEcho ? ", only the echo of the request" : "";
 		return { silence: `no answer within ${Math.round(this.#timeout)} ms${noise}` };
 	}
-
 	/** Wait until the line has been silent as long as there must be silence between two frames. */
 	async #silence(signal: AbortSignal): Promise<void> {
 		const { clock } = this.#options;
