@@ -3,6 +3,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DeviceId, devices, jidOf, things } from "./config.js";
+import type { House } from "./house.js";
 import { startStage, type Stage } from "./stage.js";
 import { child, descendants, type Stanza, textOf } from "./stanza.js";
 import { Transcript } from "./transcript.js";
@@ -89,6 +90,8 @@ class Conversation {
 		await this.#check("status tells availability, and values with their age", async () => expect(await this.#ask("thermostat", "status"), /is online/, /setpoint: 21\.00 °C \((\d+ s ago|age unknown)\)/));
 		await this.#check("read keeps the digits that the device sent", async () => expect(await this.#ask("thermostat", "read temperature"), /temperature: \d+\.\d\d °C/));
 		await this.#check("a question mark reads too, over Modbus", async () => expect(await this.#ask("probe", "temperature?"), /temperature: 1[1-3]\.\d °C/));
+		await this.#check("a charger that only talks is read, over VE.Direct", async () => expect(await this.#ask("solar", "V?"), /V: 12\.\d{3} V/));
+		await this.#check("and so is a boat, over NMEA", async () => expect(await this.#ask("boat", "depth?"), /depth: 1[3-5]\.\d m/));
 		await this.#check("the gateway lists the devices", async () => {
 			const answer = await this.#askGateway("devices");
 			expect(answer, ...devices.map(({ id }) => new RegExp(`^${id}: online`, "m")));
@@ -117,6 +120,10 @@ class Conversation {
 		await this.#truth("the contact itself is closed", () => house.relays.state[0], true);
 		await this.#check("set interval 2 at the sensor that speaks lines", async () => expect(await this.#ask("air", "set interval 2"), /✓ interval is 2/));
 		await this.#truth("the sensor itself speaks every 2 s", () => house.air.state.interval, 2);
+		for (const { id, text, done, truth, look, wanted } of orders(house)) {
+			await this.#check(`${text} at ${nameIn(id)}`, async () => expect(await this.#ask(id, text), done));
+			await this.#truth(truth, look, wanted);
+		}
 		return async () => {
 			await client.until("a presence with the new setpoint", (stanza) => isPresenceOf("thermostat", stanza) && statusIn(stanza).includes("22.00"), { since, withinMs: 10_000 });
 		};
@@ -299,6 +306,33 @@ class Conversation {
 			return Promise.resolve();
 		});
 	}
+}
+
+interface Order {
+	readonly id: DeviceId;
+	readonly text: string;
+	readonly done: RegExp;
+	readonly truth: string;
+	readonly look: () => unknown;
+	readonly wanted: unknown;
+}
+
+/** A command in each of the other dialects that obey. */
+function orders({ heater, shelf, zwave, saw, bench, pump, valve, venus }: House): readonly Order[] {
+	return [
+		{ id: "heater", text: "set heating/setpoint 23", done: /✓ heating\/setpoint is 23\.0 °C/, truth: "the heater itself is set to 23 °C, by Homie", look: () => heater.values["heating/setpoint"], wanted: "23.0" },
+		{ id: "shelf", text: "set color #3060FF", done: /✓ color is #3060FF/, truth: "the strip itself is blue, by WLED", look: () => shelf.state.color, wanted: "#3060FF" },
+		{ id: "coffee", text: "set switch_binary/0/targetValue on", done: /✓ switch_binary\/0\/targetValue is on/, truth: "the coffee machine itself is on, by Z-Wave JS UI", look: () => zwave.state.on, wanted: true },
+		{ id: "saw", text: "set POWER on", done: /✓ POWER is on/, truth: "the saw's plug itself is on, by Tasmota", look: () => saw.on, wanted: true },
+		{ id: "bench", text: "set switch:0.output on", done: /✓ switch:0\.output is on/, truth: "the bench's plug itself is on, by Shelly's RPC", look: () => bench.on, wanted: true },
+		{ id: "pump", text: "set pump on", done: /✓ pump is on/, truth: "the pump itself runs, by ESPHome", look: () => pump.pump, wanted: true },
+		{ id: "valve", text: "set Setpoint/Target 60", done: /✓ Setpoint\/Target is 60 %/, truth: "the valve itself is at 60 %, by Sparkplug B", look: () => valve.state.target, wanted: 60 },
+		{ id: "inverter", text: "set Mode 1", done: /✓ Mode is 1/, truth: "the inverter itself only charges, by Victron's MQTT", look: () => venus.state["vebus/276/Mode"], wanted: 1 },
+	];
+}
+
+function nameIn(id: DeviceId): string {
+	return devices.find((device) => device.id === id)?.name ?? id;
 }
 
 function expect(text: string, ...patterns: readonly RegExp[]): void {

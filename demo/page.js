@@ -29,13 +29,16 @@ function gone(card, isGone) {
 const relays = document.querySelector(".relays");
 for (let number = 1; number <= 8; number++) relays.append(Object.assign(document.createElement("i"), { textContent: number, title: `relay${number}` }));
 
-function show({ thermostat, plug, bulb, window: sash, probe, relays: board, air }) {
+/** The inverter's numbers for its modes. */
+const modes = { 1: "only charges", 2: "only inverts", 3: "on", 4: "off" };
+
+function show({ thermostat, plug, bulb, window: sash, probe, relays: board, air, ...more }) {
 	write("thermostat", "temperature", `${thermostat.temperature.toFixed(1)} °C`, true);
 	write("thermostat", "setpoint", `${thermostat.setpoint.toFixed(1)} °C`);
 	const lamp = document.querySelector("[data-lamp=action]");
 	lamp.textContent = thermostat.stuck ? "stuck" : thermostat.action;
 	lamp.className = `lamp ${thermostat.stuck ? "stuck" : thermostat.action}`;
-	label("thermostat.stuck", thermostat.stuck ? "Free the valve" : "Let the valve get stuck");
+	label("thermostat.stuck", thermostat.stuck ? "Free the valve" : "Jam the valve");
 
 	write("plug", "on", plug.powered ? (plug.on ? "on" : "off") : "no power");
 	write("plug", "power", plug.on ? `${plug.power.toFixed(1)} W` : "", true);
@@ -43,7 +46,6 @@ function show({ thermostat, plug, bulb, window: sash, probe, relays: board, air 
 	gone("plug", !plug.powered);
 
 	write("bulb", "brightness", bulb.on ? String(bulb.brightness) : "off");
-	write("bulb", "of", bulb.on ? "of 254" : "", true);
 	const light = document.querySelector(".bulb");
 	const level = bulb.on ? 0.25 + (0.75 * bulb.brightness) / 254 : 0;
 	light.style.background = bulb.on ? `rgba(255, 190, 60, ${level})` : "";
@@ -69,6 +71,38 @@ function show({ thermostat, plug, bulb, window: sash, probe, relays: board, air 
 	write("air", "interval", `every ${air.interval} s`);
 	label("air.unplug", air.plugged ? "Pull its cable" : "Put its cable back");
 	gone("air", !air.plugged);
+	showMore(more);
+}
+
+/** The small cards. */
+function showMore({ heater, shelf, coffee, saw, bench, pump, valve, inverter, solar, boat }) {
+	write("heater", "temperature", `${heater.temperature.toFixed(1)} °C`, true);
+	write("heater", "setpoint", `${heater.on ? "heats to" : "off, set to"} ${heater.setpoint.toFixed(1)} °C`);
+
+	write("shelf", "brightness", shelf.brightness > 0 ? String(shelf.brightness) : "off");
+	const strip = document.querySelector(".strip");
+	if (strip.dataset.color !== undefined && strip.dataset.color !== shelf.color) glow(document.getElementById("shelf"));
+	strip.dataset.color = shelf.color;
+	strip.style.background = shelf.brightness > 0 ? shelf.color : "";
+	strip.style.boxShadow = shelf.brightness > 0 ? `0 0 ${Math.round(4 + shelf.brightness / 20)}px ${shelf.color}` : "";
+
+	write("coffee", "on", coffee.on ? "on" : "off");
+	write("saw", "on", saw.powered ? (saw.on ? "on" : "off") : "no power");
+	label("saw.power", saw.powered ? "Cut power" : "Give power");
+	gone("saw", !saw.powered);
+	write("bench", "on", bench.on ? "on" : "off");
+	write("pump", "on", pump.on ? "runs" : "off");
+	write("valve", "open", valve.open ? "open" : "closed");
+	write("valve", "target", `set to ${valve.target} %`);
+	write("inverter", "output", `${inverter.output.toFixed(0)} W`, true);
+	write("inverter", "battery", `${inverter.battery.toFixed(1)} V`, true);
+	write("inverter", "mode", modes[inverter.mode] ?? `mode ${inverter.mode}`);
+	write("solar", "battery", `${solar.battery.toFixed(2)} V`, true);
+	label("solar.unplug", solar.plugged ? "Unplug" : "Plug in");
+	gone("solar", !solar.plugged);
+	write("boat", "depth", `${boat.depth.toFixed(1)} m`, true);
+	label("boat.unplug", boat.plugged ? "Unplug" : "Plug in");
+	gone("boat", !boat.plugged);
 }
 
 for (const button of document.querySelectorAll("[data-act]")) button.addEventListener("click", () => fetch("/act", { method: "POST", body: button.dataset.act }));

@@ -66,12 +66,12 @@ export async function startStage(folder: string, tell: (line: string) => void, s
 		const brokerUrl = `mqtt://127.0.0.1:${brokerPort}`;
 		const house = await House.build(brokerUrl);
 		stops.push(() => house.stop());
-		stands(`two serial ports (socat)       ${house.busPath} and ${house.airPath}`);
+		stands(`four serial ports (socat)      ${[house.busPath, house.airPath, house.solarPath, house.boatPath].join(", ")}`);
 
 		// Not in `folder`: the path of the gateway's socket must be short, wherever the clone is.
 		const data = makeFolder("demo");
 		stops.push(() => removeFolder(data));
-		const config = configText({ data, componentPort: prosody.componentPort, secret, brokerPort, healthPort, busPath: house.busPath, airPath: house.airPath });
+		const config = configText({ data, componentPort: prosody.componentPort, secret, brokerPort, healthPort, busPath: house.busPath, airPath: house.airPath, solarPath: house.solarPath, boatPath: house.boatPath });
 		const configFile = join(folder, "jidway.yaml");
 		writeFileSync(configFile, config, { mode: 0o600 });
 		const gateway = await startProgram(process.execPath, [bin, "run", "-c", configFile], { cwd: folder, logFile: log });
@@ -81,7 +81,7 @@ export async function startStage(folder: string, tell: (line: string) => void, s
 		stands(`  its embedded MQTT broker     ${brokerUrl}`);
 
 		await house.connect();
-		stands(`seven simulated devices        ${devices.map(({ id }) => id).join(", ")}`);
+		stands(`${devices.length} simulated devices           ${devices.map(({ id }) => id).join(", ")}`);
 
 		const login = ({ name, password }: Account, resource: string): Login => ({ port: prosody.c2sPort, domain, user: name, password, resource });
 		await fillRoster(login(operator, "setup"), gatewayLog);

@@ -51,6 +51,8 @@ export interface Surroundings {
 /** A gateway that is checked and not yet started. */
 export interface LoadedGateway {
 	readonly config: Config;
+	/** What the config file says, as it says it. Secrets are in it. */
+	readonly said: unknown;
 	readonly dataFolder: string;
 	readonly secrets: readonly string[];
 	/** What is not wrong, and still worth knowing. */
@@ -86,7 +88,7 @@ export function loadGateway(file: string, env: Readonly<Record<string, string | 
 
 /** The same, for a config that is read already. @throws {ConfigError} */
 export function planGateway(loaded: LoadedConfig): LoadedGateway {
-	const { config, folder, secrets, fault } = loaded;
+	const { config, said, folder, secrets, fault } = loaded;
 	const at = (path: string): string => (isAbsolute(path) ? path : resolve(folder, path));
 	const definitions = loadDefinitions([OWN_DEFINITIONS, ...(config.definitions === undefined ? [] : [at(config.definitions)])]);
 	const faults: ConfigFault[] = [];
@@ -108,7 +110,7 @@ export function planGateway(loaded: LoadedConfig): LoadedGateway {
 	if (faults.length > 0) throw new ConfigError(faults);
 	if (config.access.length === 0) warnings.push("Nobody may see or command anything: \"access:\" has no rule");
 	warnings.push(...plans.flatMap((plan) => plan.warnings));
-	return { config, dataFolder: at(config.gateway.data), secrets, warnings, open: (surroundings) => open(config, at(config.gateway.data), plans, surroundings), probe: (surroundings) => probe(config, plans, surroundings) };
+	return { config, said, dataFolder: at(config.gateway.data), secrets, warnings, open: (surroundings) => open(config, at(config.gateway.data), plans, surroundings), probe: (surroundings) => probe(config, plans, surroundings) };
 }
 
 /** What an earlier run left; nothing for a probe, which leaves nothing itself. */

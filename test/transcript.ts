@@ -5,7 +5,7 @@
 //     the config, as in jidway.yaml (secret: anything)
 //     ---
 //     at 2026-01-01T00:00:00.000Z          when it begins (optional)
-//     farm < topic payload                 a message is heard; `<r` a retained one; a payload hex:… is bytes
+//     farm < topic payload                 a message is heard; `<r` a retained one; a payload hex:… is bytes; %20 in a topic is a space
 //     bus0 < 01 04 04 …                    bytes are heard on a serial port
 //     xmpp < <iq …/>                       a stanza is heard
 //     farm > topic payload                 the gateway must say this next; `>r` retained
@@ -23,7 +23,7 @@ import { planGateway } from "../src/assemble.js";
 import { parseConfig } from "../src/config/load.js";
 import type { Clock } from "../src/core/clock.js";
 import { startGateway } from "../src/gateway.js";
-import { hex, payloadText } from "../src/record.js";
+import { hex, payloadText, topicText } from "../src/record.js";
 import type { Link, LinkEars, Outgoing } from "../src/south/link.js";
 import type { OpenPort, PortOpener } from "../src/south/serial/port.js";
 import { parseStanza } from "../src/xmpp/parser.js";
@@ -93,12 +93,12 @@ export async function playTranscript({ config, lines }: Transcript, draft?: (lin
 		if (change) return (change[1] === "xmpp" ? stream : roads.get(change[1]!) ?? missing(change[1]!)).change(change[2] === "up" ? undefined : change[3]!);
 		const [, road = "", arrow = "", rest = ""] = /^(\S+) ([<>]r?) (.*)$/.exec(line) ?? missing(line);
 		if (arrow.startsWith(">") && draft) return;
-		if (arrow.startsWith(">")) return assert.equal(said.shift() ?? "(silence)", line, log.lines.join("\n"));
+		if (arrow.startsWith(">")) return assert.equal((said.shift() ?? "(silence)").trimEnd(), line, log.lines.join("\n"));
 		if (road === "xmpp") return stream.hear(parseStanza(rest));
 		const mqtt = roads.get(road);
 		if (!mqtt) return ports.hear(road, Uint8Array.from(rest.split(/\s+/), (byte) => parseInt(byte, 16)));
 		const [, topic = "", payload = ""] = /^(\S+) ?(.*)$/.exec(rest) ?? [];
-		mqtt.hear(topic, payload.startsWith("hex:") ? Buffer.from(payload.slice(4), "hex") : Buffer.from(payload), arrow === "<r");
+		mqtt.hear(decodeURIComponent(topic), payload.startsWith("hex:") ? Buffer.from(payload.slice(4), "hex") : Buffer.from(payload), arrow === "<r");
 	}
 
 	function missing(what: string): never {
@@ -127,7 +127,7 @@ class PlayedMqtt implements Link {
 	}
 
 	async send(out: Outgoing): Promise<void> {
-		if (out.kind === "message") this.#said.push(`${this.id} >${out.retain ? "r" : ""} ${out.topic} ${payloadText(out.payload)}`);
+		if (out.kind === "message") this.#said.push(`${this.id} >${out.retain ? "r" : ""} ${topicText(out.topic)} ${payloadText(out.payload)}`);
 	}
 
 	hear(topic: string, payload: Uint8Array, retained: boolean): void {

@@ -39,7 +39,7 @@ export async function run(configFile: string, recordTo: string | undefined, stop
 		closing.push(control.close);
 		const health = await serveHealth(loaded.config.web.listen, () => status());
 		closing.push(health.close);
-		const { parts, addressOf, close } = await loaded.open(recordTo === undefined ? surroundings : recorded(surroundings, loaded, configFile, recordTo));
+		const { parts, addressOf, close } = await loaded.open(recordTo === undefined ? surroundings : recorded(surroundings, loaded, recordTo));
 		closing.push(close);
 		const gateway = startGateway(parts);
 		closing.push(gateway.stop);

@@ -37,6 +37,8 @@ type Path = readonly PropertyKey[];
 /** A config with the places where its parts stand, so that later checks can point at them too. */
 export interface LoadedConfig {
 	readonly config: Config;
+	/** What the file says, before defaults, with what its variables and `file:` stand for. */
+	readonly said: unknown;
 	readonly file: string;
 	/** The folder that relative paths in the file start from. */
 	readonly folder: string;
@@ -154,7 +156,7 @@ export function parseConfig(text: string, file: string, env: Readonly<Record<str
 	const together = configSchema.pick({ links: true, devices: true }).strip().safeParse(tree ?? {});
 	if (together.success) faults.push(...crossCheck(together.data as Pick<Config, "links" | "devices">, fault)); // the type only says more exactly what zod gives
 	if (!parsed.success || faults.length > 0) throw new ConfigError(faults.sort((a, b) => a.line - b.line || a.column - b.column));
-	return { config: parsed.data as Config, file, folder, secrets, fault };
+	return { config: parsed.data as Config, said: tree, file, folder, secrets, fault };
 }
 
 /** The password in `mqtt://user:password@host`: as it is written, as an address has it, and as it is meant. */

@@ -1,14 +1,7 @@
 // The scalars of the config file: what they look like, and what they mean.
 import { z } from "zod";
+import { parseDuration } from "../core/duration.js";
 import { unitFrom, type Unit } from "../core/unit.js";
-
-const SPANS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** A length of time in milliseconds, from `500ms`, `5s`, `15m`, `24h`, `1d`; nothing when it is none. */
-export function parseDuration(text: string): number | undefined {
-	const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)$/.exec(text.trim());
-	return match ? Number(match[1]) * SPANS[match[2]!]! : undefined;
-}
 
 export const duration = z.string().transform((text, context): number => {
 	const span = parseDuration(text);

@@ -1,7 +1,7 @@
 /** Longer words are not compared: the table grows with the product of the lengths. */
 const MAX_WORD = 60;
 
-/** A gateway has up to 10 000 devices, and a hint is not worth half a second in which nothing else happens: this many are compared in some 20 ms. */
+/** A gateway has up to 10 000 devices, and a hint is not worth half a second in which nothing else happens: this many are compared in some 30 ms. */
 const MAX_COMPARED = 500;
 
 /**

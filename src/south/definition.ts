@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import type { Millis } from "../core/clock.js";
+import { parseDuration } from "../core/duration.js";
 import { GatewayError, messageOf } from "../core/errors.js";
 import { nearest } from "../core/nearest.js";
 import type { Point } from "../core/point.js";
@@ -115,11 +116,8 @@ export interface DefinitionFault {
 
 // ---- the file -------------------------------------------------------------------------------------------------------
 
-const SPANS: Readonly<Record<string, Millis>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
-
 const duration = z.string().transform((text, context): Millis => {
-	const match = /^(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|min|h|d)$/.exec(text);
-	const span = match ? Number(match[1]) * SPANS[match[2]!]! : 0;
+	const span = parseDuration(text) ?? 0;
 	if (span >= 100) return span; // a bus that is asked more often does nothing else
 	context.addIssue({ code: "custom", message: `"${text}" is no length of time of at least 100ms; write 500ms, 5s, 15m or 24h` });
 	return z.NEVER;

@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { serverConfig } from "../../src/cli/server-config.js";
 import { parseConfig } from "../../src/config/load.js";
 import type { Config } from "../../src/config/schema.js";
 
 function config(uplink: { readonly host?: string; readonly secret?: string; readonly port?: number }): Config {
-	return parseConfig(JSON.stringify({ uplink: { kind: "component", domain: "things.example.org", secret: "s", ...uplink } }), "jidway.yaml", {}).config;
+	const { secret = "s", ...more } = uplink;
+	return parseConfig(JSON.stringify({ uplink: { kind: "component", domain: "things.example.org", secret: "${SECRET}", ...more }, links: [{ id: "farm", kind: "mqtt", url: "mqtt://127.0.0.1" }] }), "jidway.yaml", { SECRET: secret }).config;
 }
 
 /** What a Lua string means: the Lua 5.1 Reference Manual, section 2.1. */
@@ -71,5 +77,23 @@ describe("serverConfig()", () => {
 			assert.equal(/ADDRESS/.test(interfaces?.[2] ?? ""), ip === undefined);
 			assert.match(text, /component_ports = \{ 5347 \}/);
 		});
+	}
+});
+
+test("the command in docs/install.md prints the component with the secret of the environment file", () => {
+	const root = fileURLToPath(new URL("../..", import.meta.url));
+	const line = /^sudo (node .*server-config prosody.*)$/m.exec(readFileSync(join(root, "docs/install.md"), "utf8"))?.[1];
+	assert.ok(line !== undefined);
+	const folder = mkdtempSync(join(tmpdir(), "jidway-install-"));
+	try {
+		writeFileSync(join(folder, "environment"), "JIDWAY_SECRET=0123abcd\n");
+		writeFileSync(join(folder, "jidway.yaml"), JSON.stringify({ uplink: { kind: "component", domain: "things.example.org", secret: "${JIDWAY_SECRET}" }, links: [{ id: "farm", kind: "mqtt", url: "mqtt://127.0.0.1" }] }));
+		const [, ...args] = line.replaceAll("/etc/jidway", folder).replace("/opt/jidway/bin/jidway.js", `--import tsx ${join(root, "src/main.ts")}`).split(" ");
+		const { JIDWAY_SECRET: _, ...env } = process.env;
+		const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, env, encoding: "utf8" });
+		assert.equal(status, 0, stderr);
+		assert.match(stdout, /component_secret = "0123abcd"/);
+	} finally {
+		rmSync(folder, { recursive: true, force: true });
 	}
 });

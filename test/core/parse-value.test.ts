@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseValue } from "../../src/core/parse-value.js";
-import type { Point } from "../../src/core/point.js";
+import { checkValue, type Point } from "../../src/core/point.js";
+import { GatewayError } from "../../src/core/errors.js";
 import { textOf } from "../../src/core/value.js";
+import { Chance, mutate, RUNS } from "../fakes/fuzz.js";
 
 const SETPOINT: Point = { kind: "numeric", access: "rw", unit: "°C", min: 5, max: 30 };
 const LEVEL: Point = { kind: "numeric", access: "rw", unit: "%", min: 0, max: 100, integer: true };
@@ -32,3 +34,34 @@ const BAD: readonly (readonly [Point, string, RegExp])[] = [
 for (const [point, typed, says] of BAD) {
 	test(`parseValue() refuses "${typed}" for ${point.kind}`, () => assert.throws(() => parseValue("p", point, typed), { name: "GatewayError", fault: "bad-value", message: says }));
 }
+
+test("parseValue() throws nothing but GatewayError, and gives only what the point takes, whatever is typed", () => {
+	const chance = new Chance(23);
+	const free: Point = { kind: "numeric", access: "rw" };
+	const text: Point = { kind: "text", access: "rw" };
+	const points = [SETPOINT, LEVEL, HUMIDITY, PLUG, MODE, free, text];
+	const typed = [...GOOD.map(([, said]) => said), ...BAD.map(([, said]) => said), "__proto__", "constructor", "1e309 °C", "-0", "+.", ",", ".5", "5.", "1,2,3", "١٢", "½", "\u0000", "9".repeat(5_000), `${"1".repeat(400)} F`, "1 ".repeat(2_000)];
+	const letters = [..."0123456789.,+-eE %°CFK\t\nonOFheat", "\u0000", "\u{1f321}", "\ud800"];
+	let taken = 0;
+	for (let run = 0; run < RUNS; run++) {
+		const said = [
+			() => Buffer.from(mutate(chance, Buffer.from(chance.pick(typed)))).toString("utf8"),
+			() => Array.from({ length: chance.int(20) }, () => chance.pick(letters)).join(""),
+			() => Buffer.from(chance.bytes(chance.int(30))).toString("latin1"),
+		][chance.int(3)]!();
+		const point = chance.pick(points);
+		try {
+			checkValue("p", point, parseValue("p", point, said));
+			taken++;
+		} catch (error) {
+			if (!(error instanceof GatewayError) || error.fault !== "bad-value") throw new Error(`${JSON.stringify(said)} for ${point.kind}`, { cause: error });
+		}
+	}
+	assert.ok(taken > RUNS / 20, `only ${taken} were values at all`);
+});
+
+test("parseValue() takes time in proportion to what is typed", () => {
+	const began = performance.now();
+	for (const part of ["1", ",", "1,", "1 ", "e", "°", "+", "\n"]) assert.throws(() => parseValue("p", SETPOINT, part.repeat(200_000)), GatewayError);
+	assert.ok(performance.now() - began < 2_000);
+});

@@ -66,8 +66,10 @@ test("npm run demo -- --once talks to every device, finds every answer right, an
 	const folder = emptyFolder(t);
 	const { code, output } = await demo(["--once"], folder);
 	assert.equal(code, 0, output);
-	assert.match(output, /^\d\d checks, 0 failed, \d+\.\d s$/m);
+	assert.match(output, /^\d+ checks, 0 failed, \d+\.\d s$/m);
 	assert.match(output, /thermostat → operator +✓ setpoint is 22\.00 °C/);
+	assert.match(output, /saw → operator +✓ POWER is on/);
+	assert.match(output, /valve → operator +✓ Setpoint\/Target is 60 %/);
 	await assertNothingLeft(folder);
 });
 

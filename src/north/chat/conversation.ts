@@ -59,7 +59,7 @@ function passedOn(verbs: Verbs, visible: readonly Twin[], speaker: Speaker, text
 	}
 	const first = text.trim().split(/\s+/)[0] ?? "";
 	const near = nearest(first, [...GATEWAY_WORDS, ...visible.map(({ device }) => device.id)]);
-	return { text: `I do not understand "${text.trim().slice(0, 60)}"${near === undefined ? "" : `; did you mean "${near}"?`} Type "help"` };
+	return { text: `I do not understand "${clipped(text.trim())}"${near === undefined ? "" : `; did you mean "${near}"?`} Type "help"` };
 }
 
 /** What a person did wrong is an answer; anything else is a bug of ours. */
@@ -98,7 +98,7 @@ function answerDevice(verbs: Verbs, twin: Twin, speaker: Speaker, line: ChatLine
 			const [first = ""] = line.text.split(" ");
 			const near = nearest(first, [...DEVICE_WORDS, ...readable, ...settable]);
 			const hint = near === undefined ? "" : DEVICE_WORDS.some((word) => word === near) ? `; did you mean "${near}"?` : `; did you mean "read ${near}"${settable.includes(near) ? ` or "set ${near} VALUE"` : ""}?`;
-			return { text: `I do not understand "${line.text.slice(0, 60)}"${hint} Type "help"` };
+			return { text: `I do not understand "${clipped(line.text)}"${hint} Type "help"` };
 		}
 	}
 }
@@ -143,6 +143,12 @@ function unknownPoint(typed: string, visible: readonly string[], verb: "read" | 
 
 function namesOf(points: Points, visible: readonly string[]): string[] {
 	return visible.flatMap((name) => [name, ...(points[name]!.label === undefined ? [] : [points[name]!.label])]);
+}
+
+/** What a person typed, as much of it as an answer should repeat; whole characters. */
+function clipped(text: string): string {
+	const characters = [...text.slice(0, 200)];
+	return characters.length > 60 ? `${characters.slice(0, 60).join("")}…` : characters.join("");
 }
 
 /** A rule that speaks of everything speaks of the gateway too. */

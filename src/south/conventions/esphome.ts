@@ -20,7 +20,7 @@ import { ACTIONS, BUTTON, COMPONENTS, LIGHT_MEMBERS, type Topic } from "./esphom
 import { expandBase, expandDeviceKeys, expandKeys } from "./ha-abbreviations.js";
 import { Draft, fitting, out, type Spec, Thing, Things, truthOf } from "./learned.js";
 import { macAddress, Payload, saysNothing } from "./payload.js";
-import { unitByName } from "./unit-by-name.js";
+import { unitByName } from "./quantity.js";
 
 /** What waits for the status of its node: the retained states of a house. */
 const MAX_HELD = 2_000;

@@ -4,7 +4,7 @@ import type { Point } from "../../core/point.js";
 import { type Unit, unitFrom } from "../../core/unit.js";
 import { isNumeric, type Value } from "../../core/value.js";
 import { asValue, isArray, isNumber, isObject, type Json, type JsonObject } from "../json.js";
-import { categoryByKey, keyWords, unitByKey } from "./generic-units.js";
+import { categoryByName, wordsOf, unitByName } from "./quantity.js";
 import { type Place, plainNumber, truthWord } from "./generic-topic.js";
 import { pointFor } from "./learned.js";
 import { macAddress, saysNothing } from "./payload.js";
@@ -40,10 +40,10 @@ export function findings(json: Json): Finding[] {
 
 function put(found: Map<string, Finding>, path: string, key: string, json: Json, unit: Unit | undefined, label: string | undefined): void {
 	if (found.size >= MAX_FINDINGS || found.has(path) || path.length > MAX_PATH) return;
-	const category = categoryByKey(key);
+	const category = categoryByName(key);
 	const value = valueOf(json, category === "identity");
 	if (value === undefined) return;
-	const own = isNumeric(value) ? (unit ?? (category === "identity" ? undefined : unitByKey(key))) : undefined;
+	const own = isNumeric(value) ? (unit ?? (category === "identity" ? undefined : unitByName(key))) : undefined;
 	found.set(path, { path, value, point: pointFor(value, { ...(own !== undefined && { unit: own }), ...(category !== undefined && { category }), ...(label !== undefined && { label }) }) });
 }
 
@@ -111,7 +111,7 @@ const UNIT_NAME = /^(?:units?|temp_?unit|.{1,40}_units?|.{1,40}Units?)$/i;
 
 /** `temperature_unit`, `temperatureUnit`, `units.temperature`, or `unit` beside one value. */
 function unitBeside(json: JsonObject, name: string): Unit | undefined {
-	const beside = [`${name}_unit`, `${name}Unit`, `${name}_units`, ...(keyWords(name).startsWith("temp") ? ["TempUnit", "temp_unit", "temperature_unit"] : [])];
+	const beside = [`${name}_unit`, `${name}Unit`, `${name}_units`, ...(wordsOf(name).startsWith("temp") ? ["TempUnit", "temp_unit", "temperature_unit"] : [])];
 	for (const key of beside) if (typeof json[key] === "string") return unitFrom(json[key]);
 	const units = json["units"] ?? json["unit"];
 	if (isObject(units) && typeof units[name] === "string") return unitFrom(units[name]);
@@ -121,7 +121,7 @@ function unitBeside(json: JsonObject, name: string): Unit | undefined {
 }
 
 function isTime(name: string, path: string): boolean {
-	return path === "" && TIME_KEYS.has(keyWords(name));
+	return path === "" && TIME_KEYS.has(wordsOf(name));
 }
 
 /** Keys that name the device of a message, the surest first: addresses and serial numbers, then ids. */
@@ -133,7 +133,7 @@ const IDENTITIES = [
 /** Who speaks, where the message says it: identity before topic. */
 export function identityIn(json: Json): string | undefined {
 	if (!isObject(json)) return undefined;
-	const members = new Map(Object.entries(json).map(([key, value]) => [keyWords(key), value]));
+	const members = new Map(Object.entries(json).map(([key, value]) => [wordsOf(key), value]));
 	for (const group of IDENTITIES) {
 		for (const key of group) {
 			const said = members.get(key);
@@ -158,7 +158,7 @@ export function nameIn(json: Json): string | undefined {
 export function timeIn(json: Json): number | undefined {
 	if (!isObject(json)) return undefined;
 	for (const [key, said] of Object.entries(json)) {
-		if (!TIME_KEYS.has(keyWords(key))) continue;
+		if (!TIME_KEYS.has(wordsOf(key))) continue;
 		const at = isNumber(said) && said.number > 1e11 ? plausible(said.number) : timeFrom(said);
 		if (at !== undefined) return at;
 	}

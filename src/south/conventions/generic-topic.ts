@@ -6,7 +6,7 @@ import { numericFromText, type Value } from "../../core/value.js";
 import { keyValues, numericFromField } from "../codec/text-fields.js";
 import { pointFor } from "./learned.js";
 import { saysNothing } from "./payload.js";
-import { categoryByKey, isQuantity, unitByKey } from "./generic-units.js";
+import { categoryByName, isQuantity, unitByName } from "./quantity.js";
 
 /** What a topic says of a message. */
 export interface Place {
@@ -87,9 +87,9 @@ export function truthWord(text: string): boolean | undefined {
 /** What a bare payload says: a number, with its unit behind it or not, a truth, or a word. Nothing when it says that there is no value. */
 export function bareValue(name: string, text: string): { readonly value: Value | undefined; readonly point: Point } {
 	const number = plainNumber(text) ?? (/^-?\.\d+$|^\+\d{1,9}\.\d+$|^-?0\d{0,8}\.\d+$/.test(text) ? numericFromText(text) : undefined);
-	const category = categoryByKey(name);
+	const category = categoryByName(name);
 	if (number !== undefined && category !== "identity") {
-		const unit = unitByKey(name);
+		const unit = unitByName(name);
 		return { value: number, point: pointFor(number, { ...(unit !== undefined && { unit }), ...(category !== undefined && { category }) }) };
 	}
 	const behind = /^[-+]?[\d.,]{1,20}\s*([^\d\s.,][^\d]{0,10})$/.exec(text)?.[1];

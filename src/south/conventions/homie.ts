@@ -19,7 +19,7 @@ import type { Convention } from "./convention.js";
 import { type Attributes, guessedPoint, pointOf, readAs, written } from "./homie-datatype.js";
 import { Draft, out, type Spec, Thing, Things } from "./learned.js";
 import { macAddress, Payload } from "./payload.js";
-import { unitByName } from "./unit-by-name.js";
+import { unitByName } from "./quantity.js";
 
 /** Nodes, and properties, of one device; the largest known bridges have some hundred. */
 const MAX_PARTS = 500;

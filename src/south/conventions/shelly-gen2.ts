@@ -16,7 +16,7 @@ import type { Convention } from "./convention.js";
 import { Draft, fitting, out, pointFor, Thing, Things, truthOf } from "./learned.js";
 import { macAddress, Payload } from "./payload.js";
 import { componentOf, isTold, memberPoint, setterOf } from "./shelly-component.js";
-import { unitByName } from "./unit-by-name.js";
+import { unitByName } from "./quantity.js";
 
 /** What the gateway calls itself in requests: answers come on `jidway/rpc`. */
 const ME = "jidway";

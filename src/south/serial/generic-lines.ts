@@ -4,7 +4,7 @@ import type { Point } from "../../core/point.js";
 import { type Unit, unitFrom } from "../../core/unit.js";
 import { isNumeric, numericFromText, textOf, type Value } from "../../core/value.js";
 import { fieldsOf, keyValues, numericFromField, truthFromField } from "../codec/text-fields.js";
-import { categoryByKey, keyWords, unitByKey } from "../conventions/generic-units.js";
+import { categoryByName, wordsOf, unitByName } from "../conventions/quantity.js";
 import { saysNothing } from "../conventions/payload.js";
 import { isObject, parseJson, scalars } from "../json.js";
 import type { Line } from "../link.js";
@@ -136,7 +136,7 @@ function kindOf(value: Value): "numeric" | "boolean" | "text" {
 }
 
 function pointOf(name: string, { value, unit }: Word): Point {
-	const category = categoryByKey(name);
+	const category = categoryByName(name);
 	const base = { access: "r" as const, ...(category !== undefined && { category }) };
 	const kind = kindOf(value);
 	return kind === "numeric" ? { kind, ...base, ...(unit !== undefined && { unit }) } : { kind, ...base };
@@ -144,13 +144,13 @@ function pointOf(name: string, { value, unit }: Word): Point {
 
 /** A number has the unit behind it, else the one in its name. */
 function wordOf(name: string, value: Value, behind?: Unit): Word {
-	const unit = isNumeric(value) && categoryByKey(name) !== "identity" ? (behind ?? compoundUnit(name) ?? unitByKey(name)) : undefined;
+	const unit = isNumeric(value) && categoryByName(name) !== "identity" ? (behind ?? compoundUnit(name) ?? unitByName(name)) : undefined;
 	return { value, ...(unit !== undefined && { unit }) };
 }
 
 /** `wind_m_s` is m/s: units of several words at the end of a name. */
 function compoundUnit(name: string): Unit | undefined {
-	const words = keyWords(name).split(" ");
+	const words = wordsOf(name).split(" ");
 	for (const count of [3, 2]) {
 		const unit = words.length > count ? unitFrom(words.slice(-count).join("/")) : undefined;
 		if (unit !== undefined) return unit;
@@ -165,7 +165,7 @@ function jsonWords(text: string): ReadonlyMap<string, Word> | undefined {
 	for (const [path, value] of scalars(json)) {
 		if (typeof value === "string" && saysNothing(value)) continue;
 		// "19.2" is a number that was printed with quotes; "007" and a version are not.
-		const number = typeof value === "string" && categoryByKey(path) !== "identity" && /^-?(0|[1-9]\d{0,14})(\.\d{1,15})?$/.test(value) ? numericFromText(value) : undefined;
+		const number = typeof value === "string" && categoryByName(path) !== "identity" && /^-?(0|[1-9]\d{0,14})(\.\d{1,15})?$/.test(value) ? numericFromText(value) : undefined;
 		found.set(path, wordOf(path, number ?? value));
 	}
 	return found;
@@ -195,7 +195,7 @@ function pairWords(text: string): ReadonlyMap<string, Word> | undefined {
 		if (word === "" || saysNothing(word)) continue;
 		const joined = unitFrom(word.replace(/^[-+.,\d ]+/, ""));
 		const behind = keyed.behind.get(key);
-		const number = categoryByKey(key) === "identity" && /^0\d/.test(word) ? undefined : numericFromField(word, joined);
+		const number = categoryByName(key) === "identity" && /^0\d/.test(word) ? undefined : numericFromField(word, joined);
 		found.set(key, wordOf(key, number ?? truthFromField(word) ?? word, joined ?? (behind === undefined ? undefined : unitFrom(behind))));
 	}
 	return [...found.values()].some(({ value }) => typeof value !== "string") ? withMonitorUnits(found) : undefined;

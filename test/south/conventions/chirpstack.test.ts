@@ -8,7 +8,7 @@ import type { Meaning } from "../../../src/south/meaning.js";
 import { Chance, mutate, RUNS } from "../../fakes/fuzz.js";
 import { TestBroker, until } from "../../firmware-sim/broker.js";
 import { FakeClock } from "../../firmware-sim/fake-clock.js";
-import { OnBroker } from "./on-broker.js";
+import { Listener } from "./on-a-broker.js";
 import { message, readings, reasons, statesOf } from "./said.js";
 
 const EUI = "02005e0000530077";
@@ -86,19 +86,19 @@ after(async () => broker.stop());
 
 test("ChirpStackServer: its sensor joins and is read", async () => {
 	const clock = new FakeClock();
-	const bench = await OnBroker.start(broker.url, new ChirpStack());
+	const site = await Listener.start(broker.url, new ChirpStack());
 	const sim = new ChirpStackServer({ url: broker.url, clock });
 	try {
 		await sim.start();
-		await until("the first uplink", () => bench.value(sim.devEui, "temperature") === "18.75");
-		assert.deepEqual([bench.value(sim.devEui, "humidity"), bench.value(sim.devEui, "leak"), bench.value(sim.devEui, "door"), bench.availability(sim.devEui)], ["60.5", "false", undefined, "online"]);
+		await until("the first uplink", () => site.value(sim.devEui, "temperature") === "18.75");
+		assert.deepEqual([site.value(sim.devEui, "humidity"), site.value(sim.devEui, "leak"), site.value(sim.devEui, "door"), site.availability(sim.devEui)], ["60.5", "false", undefined, "online"]);
 		clock.advance(60_000);
-		await until("the second", () => bench.value(sim.devEui, "fCnt") === "1");
-		assert.equal(Number(bench.value(sim.devEui, "temperature")), sim.state.temperature);
+		await until("the second", () => site.value(sim.devEui, "fCnt") === "1");
+		assert.equal(Number(site.value(sim.devEui, "temperature")), sim.state.temperature);
 		sim.status();
-		await until("its battery", () => bench.value(sim.devEui, "batteryLevel") === "91.3");
+		await until("its battery", () => site.value(sim.devEui, "batteryLevel") === "91.3");
 	} finally {
 		await sim.crash();
-		await bench.stop();
+		await site.stop();
 	}
 });

@@ -141,7 +141,7 @@ for (const discovery of [true, false]) {
 		const mac = discovery ? "02005e530c01" : "02005e530c02";
 		const node = new EspHomeNode({ url: broker.url, node: `pumps-${discovery ? 1 : 2}`, mac, discovery });
 		await node.start();
-		const site = await Listener.start(broker.url, [new EspHome(), new HomeAssistant()]);
+		const site = await Listener.start(broker.url, new EspHome(), new HomeAssistant());
 		const address = node.node;
 		try {
 			await until("its state", () => site.twins.get(address)?.availability === "online" && site.value(address, "water_temperature") === "22.40" && site.value(address, "lamp") === "false");

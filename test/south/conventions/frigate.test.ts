@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { FrigateNvr } from "../../../firmware-sim/frigate-nvr.js";
 import { Frigate } from "../../../src/south/conventions/frigate.js";
 import { covers } from "../../../src/south/mqtt/pattern.js";
+import { TestBroker, until } from "../../firmware-sim/broker.js";
 import { endures } from "./fuzzed.js";
-import { House } from "./house.js";
+import { Listener } from "./on-a-broker.js";
 import { message, readings, reasons, sent, statesOf, toldBy } from "./said.js";
 
 test("topics of a camera", () => {
@@ -66,23 +67,25 @@ test("what has a state topic can be set", () => {
 });
 
 test("the simulated recorder obeys, tells of a visitor, and its will is heard", async () => {
-	const house = await House.of(new Frigate());
-	const sim = new FrigateNvr({ url: house.broker.url });
+	const broker = await TestBroker.start();
+	const site = await Listener.start(broker.url, new Frigate());
+	const sim = new FrigateNvr({ url: broker.url });
 	try {
 		await sim.start();
-		await house.until("the service", () => house.states.get("frigate") === "online" && house.told.get("frigate/yard detect") === "true" && house.told.get("frigate/gate camera_fps") === "5.1");
-		await house.obeys("frigate/gate", "detect", false);
-		await house.obeys("frigate/yard", "motion/state", false);
-		await house.obeys("frigate/gate", "motion_threshold", 44);
+		await until("the service", () => site.availability("frigate") === "online" && site.value("frigate/yard", "detect") === "true" && site.value("frigate/gate", "camera_fps") === "5.1");
+		await site.set("frigate/gate", "detect", false);
+		await site.set("frigate/yard", "motion/state", false);
+		await site.set("frigate/gate", "motion_threshold", 44);
 		assert.deepEqual([sim.state.features["gate/detect"], sim.state.features["yard/motion"], sim.state.threshold], [false, false, 44]);
 		sim.visit();
-		await house.until("the visitor", () => house.told.get("frigate/gate person") === "1" && house.told.get("frigate/gate events.after.label") === "person" && house.told.get("frigate/gate motion") === "true");
+		await until("the visitor", () => site.value("frigate/gate", "person") === "1" && site.value("frigate/gate", "events.after.label") === "person" && site.value("frigate/gate", "motion") === "true");
 		await sim.crash();
-		await house.until("the will", () => house.states.get("frigate/gate") === "offline");
-		assert.deepEqual(house.misfits, []);
+		await until("the will", () => site.availability("frigate/gate") === "offline");
+		assert.deepEqual(site.misfits, []);
 	} finally {
 		await sim.crash();
-		await house.stop();
+		await site.stop();
+		await broker.stop();
 	}
 });
 

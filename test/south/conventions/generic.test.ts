@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Generic } from "../../../src/south/conventions/generic.js";
-import { isQuantity, unitByKey } from "../../../src/south/conventions/generic-units.js";
+import { isQuantity, unitByName } from "../../../src/south/conventions/quantity.js";
 import { buildConventions } from "../../../src/south/conventions/all.js";
 import { MqttDialect } from "../../../src/south/mqtt/dialect.js";
 import { TopicRules } from "../../../src/south/mqtt/topics.js";
@@ -97,12 +97,12 @@ test("it is there only when it is named, and asked only for what no other took",
 	assert.ok(dialect.filters().includes("#"));
 });
 
-test("unitByKey() knows suffixes and plain words, and guesses nothing else", () => {
+test("unitByName() knows suffixes and plain words, and guesses nothing else", () => {
 	const rows: readonly (readonly [string, string | undefined])[] = [
 		["temp_c", "°C"], ["outdoorTempF", "°F"], ["phase_c", undefined], ["energy_kWh", "kWh"], ["pressureHPa", "hPa"], ["batteryVoltage", "V"], ["battery_mv", "mV"], ["powerW", "W"], ["power1", "W"], ["co2", "ppm"], ["PM2.5", undefined], ["pm2_5", "µg/m³"],
 		["energy", undefined], ["distance", undefined], ["speed", undefined], ["count", undefined], ["a.b.temperature", "°C"], ["uptime_s", undefined], ["uptime_seconds", "s"], ["wind_dir_deg", "°"], ["x", undefined],
 	];
-	for (const [name, unit] of rows) assert.equal(unitByKey(name), unit, name);
+	for (const [name, unit] of rows) assert.equal(unitByName(name), unit, name);
 	assert.ok(isQuantity("Temperature") && isQuantity("energy") && !isQuantity("kitchen") && !isQuantity("lamp"));
 });
 

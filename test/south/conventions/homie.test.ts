@@ -213,7 +213,7 @@ for (const version of [4, 5] as const) {
 	test(`a simulated device of version ${version} is announced, read, commanded until confirmed, and missed`, async () => {
 		const heater = new HomieDevice({ url: broker.url, id: `heater-${version}`, version, delay: 1 });
 		await heater.start();
-		const site = await Listener.start(broker.url, [new Homie()]);
+		const site = await Listener.start(broker.url, new Homie());
 		try {
 			const { id } = heater;
 			await until("its state", () => site.twins.get(id)?.availability === "online" && site.value(id, "climate/temperature") !== undefined);

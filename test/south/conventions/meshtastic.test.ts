@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FIELD_NODE, MeshtasticNode } from "../../../firmware-sim/meshtastic-node.js";
 import { Meshtastic } from "../../../src/south/conventions/meshtastic.js";
+import { TestBroker, until } from "../../firmware-sim/broker.js";
 import { endures } from "./fuzzed.js";
-import { House } from "./house.js";
+import { Listener } from "./on-a-broker.js";
 import { message, readings, reasons, sent, statesOf, toldBy } from "./said.js";
 
 const TOPIC = "msh/EU_868/2/json/Ops/!0a0b0c0d";
@@ -60,24 +61,26 @@ test("filters() takes the JSON packets of any region, and not the encrypted ones
 });
 
 test("the simulated gateway sends a text to the node that it hears", async () => {
-	const house = await House.of(new Meshtastic());
-	const sim = new MeshtasticNode({ url: house.broker.url });
+	const broker = await TestBroker.start();
+	const site = await Listener.start(broker.url, new Meshtastic());
+	const sim = new MeshtasticNode({ url: broker.url });
 	const field = `!${FIELD_NODE.toString(16).padStart(8, "0")}`;
 	try {
 		await sim.start();
-		await house.until("the field node", () => house.told.get(`${field} latitude`) === "48.1234567");
-		assert.equal(house.devices.get(field)?.name, "Field east");
-		await house.tell(field, "send_text", "come home");
-		await house.until("the text on the radio", () => sim.sent.length === 1);
+		await until("the field node", () => site.value(field, "latitude") === "48.1234567");
+		assert.equal(site.twins.get(field)?.device.name, "Field east");
+		await site.set(field, "send_text", "come home");
+		await until("the text on the radio", () => sim.sent.length === 1);
 		assert.deepEqual(sim.sent, [{ to: FIELD_NODE, text: "come home" }]);
 		sim.weather(3.5);
-		await house.until("the weather", () => house.told.get(`${field} temperature`) === "3.5");
+		await until("the weather", () => site.value(field, "temperature") === "3.5");
 		await sim.crash();
-		await house.until("the will", () => house.states.get(sim.id) === "offline");
-		assert.deepEqual(house.misfits, []);
+		await until("the will", () => site.availability(sim.id) === "offline");
+		assert.deepEqual(site.misfits, []);
 	} finally {
 		await sim.crash();
-		await house.stop();
+		await site.stop();
+		await broker.stop();
 	}
 });
 

@@ -1,3 +1,4 @@
+import type { Availability } from "../../../src/core/availability.js";
 import { confirmation } from "../../../src/core/confirmation.js";
 import type { Clock } from "../../../src/core/clock.js";
 import { confirmOf, findPoint } from "../../../src/core/point.js";
@@ -20,6 +21,9 @@ const clock: Clock = {
 	},
 };
 
+/** The sessions of one file are several at one broker, each with a name of its own. */
+let count = 0;
+
 /** A link, its dialect and the twins of what it hears: the gateway's way south, without the roof. */
 export class Listener {
 	readonly twins = new Map<string, Twin>();
@@ -34,7 +38,7 @@ export class Listener {
 
 	private constructor(url: string, conventions: readonly Convention[]) {
 		this.#dialect = new MqttDialect(new TopicRules([]), conventions);
-		this.#link = new MqttLink("site", { url, clientId: "jidway-test-site" }, clock, () => 0.5);
+		this.#link = new MqttLink("site", { url, clientId: `jidway-test-site-${++count}` }, clock, () => 0.5);
 		this.#link.listen(this.#dialect.filters());
 		this.#running = this.#link.run({
 			packet: (packet) => this.#take(packet),
@@ -43,7 +47,7 @@ export class Listener {
 		}, this.#abort.signal);
 	}
 
-	static async start(url: string, conventions: readonly Convention[]): Promise<Listener> {
+	static async start(url: string, ...conventions: readonly Convention[]): Promise<Listener> {
 		const listener = new Listener(url, conventions);
 		await until("the link", () => listener.#up);
 		return listener;
@@ -60,12 +64,16 @@ export class Listener {
 		return reading && textOf(reading.value);
 	}
 
+	availability(address: string): Availability | undefined {
+		return this.twins.get(address)?.availability;
+	}
+
 	/** Set a point, and wait until the device's own state says so; nothing for what does not say it back. */
-	async set(address: string, point: string, wish: Value | number): Promise<Reading | undefined> {
+	async set(address: string, point: string, wish: Value | number, within = 2_000): Promise<Reading | undefined> {
 		const value = typeof wish === "number" ? numeric(String(wish)) : wish;
 		const twin = this.twins.get(address)!;
 		const says = confirmOf(findPoint(twin.device.points, point)![1]) === "state";
-		const done = says ? confirmation(twin, point, value, clock, 2_000, this.#abort.signal) : undefined;
+		const done = says ? confirmation(twin, point, value, clock, within, this.#abort.signal) : undefined;
 		done?.catch(() => undefined); // it is awaited below, when all is sent
 		for (const out of this.#dialect.encode(address, point, value)) await this.#link.send(out, this.#abort.signal);
 		return done;
@@ -84,7 +92,7 @@ export class Listener {
 		}
 		for (const address of gone) this.twins.delete(address);
 		const live = packet.body.kind === "message" && !packet.body.retained;
-		for (const { address, point, value, at } of told) this.twins.get(address)?.apply([{ point, value, at: at ?? now, received: now, quality: "good", ...(!live && { ageUnknown: true as const }) }], live, now);
+		for (const { address, point, value, at, quality } of told) this.twins.get(address)?.apply([{ point, value, at: at ?? now, received: now, quality: quality ?? "good", ...(!live && { ageUnknown: true as const }) }], live, now);
 		for (const address of heard) this.twins.get(address)?.alive(now);
 		for (const { address, state, reason } of states) this.twins.get(address)?.say(state, reason, now);
 		for (const { where, reason } of misfits) this.misfits.push(`${where}: ${reason}`);

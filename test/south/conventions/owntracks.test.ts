@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OwnTracksPhone } from "../../../firmware-sim/owntracks-phone.js";
 import { OwnTracks } from "../../../src/south/conventions/owntracks.js";
+import { TestBroker, until } from "../../firmware-sim/broker.js";
 import { endures } from "./fuzzed.js";
-import { House } from "./house.js";
+import { Listener } from "./on-a-broker.js";
 import { message, readings, reasons, sent, statesOf } from "./said.js";
 
 const LOCATION = { _type: "location", lat: 45.4384, lon: 10.9917, acc: 8, alt: 60, vel: -1, cog: -1, batt: 55, conn: "w", tid: "ro", inregions: ["Garden", "Town"], tst: 1_700_000_000, x_fork: 5 };
@@ -57,24 +58,25 @@ test("the same points on each message are announced once", () => {
 });
 
 test("the simulated phone reports where it is when it is asked", async () => {
-	const house = await House.of(new OwnTracks());
-	const sim = new OwnTracksPhone({ url: house.broker.url });
+	const broker = await TestBroker.start();
+	const site = await Listener.start(broker.url, new OwnTracks());
+	const sim = new OwnTracksPhone({ url: broker.url });
 	try {
 		await sim.start();
-		await house.until("where it is", () => house.told.get(`${sim.base} lat`) === "45.4384");
-		assert.equal(house.devices.get(sim.base)?.name, "Romeo");
-		house.told.clear();
-		await house.tell(sim.base, "cmd", "reportLocation");
-		await house.until("the answer", () => house.told.get(`${sim.base} t`) === "r");
+		await until("where it is", () => site.value(sim.base, "lat") === "45.4384");
+		assert.equal(site.twins.get(sim.base)?.device.name, "Romeo");
+		await site.set(sim.base, "cmd", "reportLocation");
+		await until("the answer", () => site.value(sim.base, "t") === "r");
 		assert.deepEqual(sim.done, ["reportLocation"]);
 		sim.walk();
-		await house.until("the walk", () => house.told.get(`${sim.base} event`) === "leave" && house.told.get(`${sim.base} inregions`) === "");
+		await until("the walk", () => site.value(sim.base, "event") === "leave" && site.value(sim.base, "inregions") === "");
 		await sim.crash();
-		await house.until("the will", () => house.states.get(sim.base) === "offline");
-		assert.deepEqual(house.misfits, []);
+		await until("the will", () => site.availability(sim.base) === "offline");
+		assert.deepEqual(site.misfits, []);
 	} finally {
 		await sim.crash();
-		await house.stop();
+		await site.stop();
+		await broker.stop();
 	}
 });
 

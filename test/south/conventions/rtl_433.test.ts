@@ -7,7 +7,7 @@ import { Rtl433 } from "../../../src/south/conventions/rtl_433.js";
 import { Chance, mutate, RUNS } from "../../fakes/fuzz.js";
 import { TestBroker, until } from "../../firmware-sim/broker.js";
 import { FakeClock } from "../../firmware-sim/fake-clock.js";
-import { OnBroker } from "./on-broker.js";
+import { Listener } from "./on-a-broker.js";
 import { message, readings, reasons, toldBy } from "./said.js";
 
 const EVENTS = "rtl_433/attic/events";
@@ -117,21 +117,21 @@ after(async () => broker.stop());
 for (const output of ["events", "devices"] as const) {
 	test(`Rtl433Stick with ${output}: three devices are found and read`, async () => {
 		const clock = new FakeClock();
-		const bench = await OnBroker.start(broker.url, new Rtl433());
+		const site = await Listener.start(broker.url, new Rtl433());
 		const sim = new Rtl433Stick({ url: broker.url, output, clock });
 		try {
 			await sim.start();
-			await until("two devices", () => bench.value("Example-WS5/201", "rain_mm") !== undefined && bench.value("Example-TH/2/7", "temperature_F") !== undefined);
+			await until("two devices", () => site.value("Example-WS5/201", "rain_mm") !== undefined && site.value("Example-TH/2/7", "temperature_F") !== undefined);
 			clock.advance(16_000);
-			await until("the next round", () => Number(bench.value("Example-WS5/201", "rain_mm")) === sim.state.rain);
-			assert.equal(Number(bench.value("Example-WS5/201", "wind_avg_m_s")), sim.state.wind);
-			assert.equal(bench.value("Example-TH/2/7", "battery_ok"), "0");
+			await until("the next round", () => Number(site.value("Example-WS5/201", "rain_mm")) === sim.state.rain);
+			assert.equal(Number(site.value("Example-WS5/201", "wind_avg_m_s")), sim.state.wind);
+			assert.equal(site.value("Example-TH/2/7", "battery_ok"), "0");
 			sim.press(3);
-			await until("a button", () => bench.value("Example-Remote/1f3c", "button") === "3");
-			assert.equal(bench.availability("Example-Remote/1f3c"), "online");
+			await until("a button", () => site.value("Example-Remote/1f3c", "button") === "3");
+			assert.equal(site.availability("Example-Remote/1f3c"), "online");
 		} finally {
 			await sim.crash();
-			await bench.stop();
+			await site.stop();
 		}
 	});
 }

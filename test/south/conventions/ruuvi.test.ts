@@ -8,7 +8,7 @@ import type { Meaning } from "../../../src/south/meaning.js";
 import { Chance, mutate, RUNS } from "../../fakes/fuzz.js";
 import { TestBroker, until } from "../../firmware-sim/broker.js";
 import { FakeClock } from "../../firmware-sim/fake-clock.js";
-import { OnBroker } from "./on-broker.js";
+import { Listener } from "./on-a-broker.js";
 import { message, readings, reasons, statesOf } from "./said.js";
 
 const GATEWAY = "02:00:5E:00:53:01";
@@ -139,22 +139,22 @@ after(async () => broker.stop());
 
 test("RuuviGateway is found with its two tags, read, and offline by its will", async () => {
 	const clock = new FakeClock();
-	const bench = await OnBroker.start(broker.url, new Ruuvi());
+	const site = await Listener.start(broker.url, new Ruuvi());
 	const sim = new RuuviGateway({ url: broker.url, clock });
 	try {
 		await sim.start();
-		await until("both tags", () => bench.value("c2005e005321", "voltage") === "2.950" && bench.value("c2005e005322", "luminosity") === "266.43");
-		assert.deepEqual([bench.value("c2005e005322", "voc"), bench.value("c2005e005322", "nox"), bench.value("c2005e005321", "accelZ")], ["101", "1", "1.012"]);
+		await until("both tags", () => site.value("c2005e005321", "voltage") === "2.950" && site.value("c2005e005322", "luminosity") === "266.43");
+		assert.deepEqual([site.value("c2005e005322", "voc"), site.value("c2005e005322", "nox"), site.value("c2005e005321", "accelZ")], ["101", "1", "1.012"]);
 		clock.advance(10_000);
 		sim.shake();
-		await until("a move", () => bench.value("c2005e005321", "movementCounter") === "1");
-		assert.equal(Number(bench.value("c2005e005321", "temperature")), sim.state.temperature);
-		assert.equal(Number(bench.value("c2005e005322", "co2")), sim.state.co2);
-		assert.equal(bench.availability("c2005e005321"), "online");
+		await until("a move", () => site.value("c2005e005321", "movementCounter") === "1");
+		assert.equal(Number(site.value("c2005e005321", "temperature")), sim.state.temperature);
+		assert.equal(Number(site.value("c2005e005322", "co2")), sim.state.co2);
+		assert.equal(site.availability("c2005e005321"), "online");
 		await sim.crash();
-		await until("the will", () => bench.availability("c2005e005321") === "offline" && bench.availability("02005e005320") === "offline");
+		await until("the will", () => site.availability("c2005e005321") === "offline" && site.availability("02005e005320") === "offline");
 	} finally {
 		await sim.crash();
-		await bench.stop();
+		await site.stop();
 	}
 });

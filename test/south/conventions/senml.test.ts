@@ -9,7 +9,7 @@ import type { Meaning } from "../../../src/south/meaning.js";
 import { Chance, mutate, RUNS } from "../../fakes/fuzz.js";
 import { TestBroker, until } from "../../firmware-sim/broker.js";
 import { FakeClock } from "../../firmware-sim/fake-clock.js";
-import { OnBroker } from "./on-broker.js";
+import { Listener } from "./on-a-broker.js";
 import { message, reasons, toldBy } from "./said.js";
 
 const JSON_TYPE = "application/senml+json";
@@ -135,19 +135,19 @@ after(async () => broker.stop());
 for (const form of ["json", "cbor"] as const) {
 	test(`SenmlSensor in ${form} is found and read, with the times of its samples`, async () => {
 		const clock = new FakeClock();
-		const bench = await OnBroker.start(broker.url, new SenMl());
+		const site = await Listener.start(broker.url, new SenMl());
 		const sim = new SenmlSensor({ url: broker.url, form, clock, urn: `urn:dev:mac:02005efffe00531${form === "json" ? 1 : 2}` });
 		try {
 			await sim.start();
-			await until("the first pack", () => bench.value(sim.urn, "pump") === "false");
+			await until("the first pack", () => site.value(sim.urn, "pump") === "false");
 			clock.advance(30_000);
-			await until("three samples", () => bench.twins.get(sim.urn)?.readings.get("soil-temp")?.at === clock.now());
-			assert.equal(Number(bench.value(sim.urn, "soil-temp")), sim.state.temperature);
-			assert.equal(Number(bench.value(sim.urn, "moisture")), sim.state.moisture);
-			assert.deepEqual([bench.value(sim.urn, "site"), bench.availability(sim.urn), bench.announced.length], ["bed 7", "online", 1]);
+			await until("three samples", () => site.twins.get(sim.urn)?.readings.get("soil-temp")?.at === clock.now());
+			assert.equal(Number(site.value(sim.urn, "soil-temp")), sim.state.temperature);
+			assert.equal(Number(site.value(sim.urn, "moisture")), sim.state.moisture);
+			assert.deepEqual([site.value(sim.urn, "site"), site.availability(sim.urn), site.announced.get(sim.urn)], ["bed 7", "online", 1]);
 		} finally {
 			await sim.crash();
-			await bench.stop();
+			await site.stop();
 		}
 	});
 }

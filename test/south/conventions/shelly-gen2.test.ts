@@ -140,7 +140,7 @@ for (const prefix of [undefined, "shellies/bench"]) {
 	test(`a simulated plug with ${prefix ?? "its own"} prefix is announced, read, commanded until confirmed, and missed`, async () => {
 		const id = prefix === undefined ? "shellyplugsg3-02005e530b01" : "shellyplugsg3-02005e530b02";
 		const plug = new ShellyPlug({ url: broker.url, id, ...(prefix !== undefined && { prefix }) });
-		const site = await Listener.start(broker.url, [new Shelly()]);
+		const site = await Listener.start(broker.url, new Shelly());
 		await plug.start();
 		try {
 			await until("its status and name", () => site.value(id, "switch:0.output") === "false" && site.twins.get(id)?.device.name === "Workbench");

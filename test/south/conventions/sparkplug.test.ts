@@ -10,7 +10,7 @@ import type { Meaning } from "../../../src/south/meaning.js";
 import { Chance, mutate, RUNS } from "../../fakes/fuzz.js";
 import { TestBroker, until } from "../../firmware-sim/broker.js";
 import { FakeClock } from "../../firmware-sim/fake-clock.js";
-import { OnBroker } from "./on-broker.js";
+import { Listener } from "./on-a-broker.js";
 import { numeric, readings, reasons, statesOf, toldBy } from "./said.js";
 import { type Fields, metric, payload } from "./sparkplug-bytes.js";
 
@@ -326,29 +326,29 @@ after(async () => {
 for (const aliases of [true, false]) {
 	test(`SparkplugNode ${aliases ? "with" : "without"} aliases: found, read, commanded until confirmed, and gone with its will`, async () => {
 		const node = `press-${aliases ? 1 : 2}`;
-		const bench = await OnBroker.start(broker.url, new Sparkplug());
+		const site = await Listener.start(broker.url, new Sparkplug());
 		// By this machine's clock: a reading that says it is older than the command confirms nothing.
 		const sim = new SparkplugNode({ url: broker.url, node, aliases, clock: systemClock, delay: 5, period: 1_000_000 });
-		ends.push(() => sim.crash(), () => bench.stop());
+		ends.push(() => sim.crash(), () => site.stop());
 		await sim.start();
 		const device = `Plant/${node}/valve`;
-		await until("the births", () => bench.value(device, "Turns") !== undefined);
-		assert.equal(bench.value(device, "Turns"), "9007199254740993");
-		assert.deepEqual([bench.availability(`Plant/${node}`), bench.availability(device)], ["online", "online"]);
+		await until("the births", () => site.value(device, "Turns") !== undefined);
+		assert.equal(site.value(device, "Turns"), "9007199254740993");
+		assert.deepEqual([site.availability(`Plant/${node}`), site.availability(device)], ["online", "online"]);
 		sim.report();
-		await until("a count", () => bench.value(device, "Turns") === "9007199254740994");
-		assert.equal(await bench.command(device, "Outputs/Open", true), "true");
-		assert.equal(await bench.command(device, "Setpoint/Target", numeric("-40")), "-40");
+		await until("a count", () => site.value(device, "Turns") === "9007199254740994");
+		assert.equal((await site.set(device, "Outputs/Open", true))?.value, true);
+		await site.set(device, "Setpoint/Target", -40);
 		sim.stuck = true;
-		await assert.rejects(bench.command(device, "Outputs/Open", false, 100), (error) => error instanceof GatewayError && error.fault === "device-timeout");
+		await assert.rejects(site.set(device, "Outputs/Open", false, 100), (error) => error instanceof GatewayError && error.fault === "device-timeout");
 		assert.deepEqual([sim.state.open, sim.state.target], [true, -40]);
 		sim.pullDevice(true);
-		await until("the death of the device", () => bench.availability(device) === "offline");
+		await until("the death of the device", () => site.availability(device) === "offline");
 		sim.pullDevice(false);
-		await until("its birth", () => bench.availability(device) === "online");
+		await until("its birth", () => site.availability(device) === "online");
 		await sim.crash();
-		await until("the will", () => bench.availability(`Plant/${node}`) === "offline" && bench.availability(device) === "offline");
-		await bench.stop(); // or it would ask the next test's node for births too
+		await until("the will", () => site.availability(`Plant/${node}`) === "offline" && site.availability(device) === "offline");
+		await site.stop(); // or it would ask the next test's node for births too
 	});
 }
 
@@ -356,17 +356,17 @@ test("SparkplugNode that was announced before the gateway came is asked for its 
 	const sim = new SparkplugNode({ url: broker.url, node: "press-3", clock: new FakeClock() });
 	ends.push(() => sim.crash());
 	await sim.start();
-	const bench = await OnBroker.start(broker.url, new Sparkplug());
-	ends.push(() => bench.stop());
+	const site = await Listener.start(broker.url, new Sparkplug());
+	ends.push(() => site.stop());
 	sim.report();
 	await until("a rebirth", () => sim.heard.rebirths === 1);
-	await until("its values", () => bench.value("Plant/press-3/valve", "Outputs/Open") === "false");
-	assert.equal(bench.availability("Plant/press-3/valve"), "online");
+	await until("its values", () => site.value("Plant/press-3/valve", "Outputs/Open") === "false");
+	assert.equal(site.availability("Plant/press-3/valve"), "online");
 	sim.lose = 1;
 	// Not at once: it was asked a moment ago, and twenty of its messages have to pass.
 	for (let times = 0; times < 12; times++) sim.report();
 	await until("another rebirth", () => sim.heard.rebirths === 2);
 	for (let times = 0; times < 12; times++) sim.report();
-	await until("the last count", () => bench.value("Plant/press-3/valve", "Turns") === String(sim.state.turns));
+	await until("the last count", () => site.value("Plant/press-3/valve", "Turns") === String(sim.state.turns));
 	assert.equal(sim.heard.rebirths, 2);
 });

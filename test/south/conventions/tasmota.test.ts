@@ -190,7 +190,7 @@ for (const [fullTopic, mac] of [["%prefix%/%topic%/", "02005E530A01"], ["%topic%
 	test(`a simulated plug with FullTopic ${fullTopic} is announced, read, commanded until confirmed, and missed`, async () => {
 		const plug = new TasmotaPlug({ url: broker.url, fullTopic, mac, topic: `plug_${mac.slice(-4)}` });
 		await plug.start();
-		const site = await Listener.start(broker.url, [new Tasmota()]);
+		const site = await Listener.start(broker.url, new Tasmota());
 		const address = mac.toLowerCase();
 		try {
 			await until("its will and its meter", () => site.twins.get(address)?.availability === "online" && site.value(address, "ENERGY.Power") === "0");

@@ -7,7 +7,7 @@ import { Theengs } from "../../../src/south/conventions/theengs.js";
 import { Chance, mutate, RUNS } from "../../fakes/fuzz.js";
 import { TestBroker, until } from "../../firmware-sim/broker.js";
 import { FakeClock } from "../../firmware-sim/fake-clock.js";
-import { OnBroker } from "./on-broker.js";
+import { Listener } from "./on-a-broker.js";
 import { message, readings, reasons, statesOf, toldBy } from "./said.js";
 
 const GATEWAY = "home/omg";
@@ -96,22 +96,22 @@ after(async () => broker.stop());
 
 test("TheengsGateway is found with what it hears, read, and offline by its will", async () => {
 	const clock = new FakeClock();
-	const bench = await OnBroker.start(broker.url, new Theengs());
+	const site = await Listener.start(broker.url, new Theengs());
 	const sim = new TheengsGateway({ url: broker.url, clock });
 	const [thermometer, plant] = [THERMOMETER, PLANT].map((one) => one.replaceAll(":", "").toLowerCase());
 	try {
 		await sim.start();
-		await until("both", () => bench.value(thermometer!, "hum") !== undefined && bench.value(plant!, "moi") !== undefined);
+		await until("both", () => site.value(thermometer!, "hum") !== undefined && site.value(plant!, "moi") !== undefined);
 		clock.advance(10_000);
-		await until("the next", () => Number(bench.value(thermometer!, "tempc")) === sim.state.temperature);
-		assert.equal(bench.value(plant!, "fer"), "214");
+		await until("the next", () => Number(site.value(thermometer!, "tempc")) === sim.state.temperature);
+		assert.equal(site.value(plant!, "fer"), "214");
 		sim.press(5_393);
-		await until("a code", () => bench.value(sim.topic, "433/value") === "5393");
-		assert.equal(bench.twins.get(sim.topic)?.device.firmware, "v1.7.0");
+		await until("a code", () => site.value(sim.topic, "433/value") === "5393");
+		assert.equal(site.twins.get(sim.topic)?.device.firmware, "v1.7.0");
 		await sim.crash();
-		await until("the will", () => [sim.topic, thermometer!, plant!].every((one) => bench.availability(one) === "offline"));
+		await until("the will", () => [sim.topic, thermometer!, plant!].every((one) => site.availability(one) === "offline"));
 	} finally {
 		await sim.crash();
-		await bench.stop();
+		await site.stop();
 	}
 });

@@ -7,7 +7,7 @@ import { TheThingsStack } from "../../../src/south/conventions/ttn.js";
 import { Chance, mutate, RUNS } from "../../fakes/fuzz.js";
 import { TestBroker, until } from "../../firmware-sim/broker.js";
 import { FakeClock } from "../../firmware-sim/fake-clock.js";
-import { OnBroker } from "./on-broker.js";
+import { Listener } from "./on-a-broker.js";
 import { message, readings, reasons, statesOf } from "./said.js";
 
 const TOPIC = "v3/plant@acme/devices/silo/up";
@@ -100,20 +100,20 @@ after(async () => broker.stop());
 
 test("ThingsStackServer: its sensor joins, is read, and a downlink is no reading", async () => {
 	const clock = new FakeClock();
-	const bench = await OnBroker.start(broker.url, new TheThingsStack());
+	const site = await Listener.start(broker.url, new TheThingsStack());
 	const sim = new ThingsStackServer({ url: broker.url, clock });
 	const eui = sim.devEui.toLowerCase();
 	try {
 		await sim.start();
-		await until("the first uplink", () => bench.value(eui, "TempC_Probe") === "18.75");
-		assert.deepEqual([bench.value(eui, "Lid_status"), bench.value(eui, "TempC_DS"), bench.value(eui, "rssi"), bench.availability(eui)], ["CLOSED", undefined, "-88", "online"]);
+		await until("the first uplink", () => site.value(eui, "TempC_Probe") === "18.75");
+		assert.deepEqual([site.value(eui, "Lid_status"), site.value(eui, "TempC_DS"), site.value(eui, "rssi"), site.availability(eui)], ["CLOSED", undefined, "-88", "online"]);
 		sim.queued();
 		clock.advance(60_000);
-		await until("the second", () => bench.value(eui, "f_cnt") === "1");
-		assert.equal(Number(bench.value(eui, "TempC_Probe")), sim.state.temperature);
-		assert.equal(bench.twins.get(eui)?.device.model, "probe-2");
+		await until("the second", () => site.value(eui, "f_cnt") === "1");
+		assert.equal(Number(site.value(eui, "TempC_Probe")), sim.state.temperature);
+		assert.equal(site.twins.get(eui)?.device.model, "probe-2");
 	} finally {
 		await sim.crash();
-		await bench.stop();
+		await site.stop();
 	}
 });

@@ -4,8 +4,9 @@ import { VenusOs } from "../../../firmware-sim/venus-os.js";
 import { isNumeric } from "../../../src/core/value.js";
 import { Victron } from "../../../src/south/conventions/victron.js";
 import { FakeClock } from "../../firmware-sim/fake-clock.js";
+import { TestBroker, until } from "../../firmware-sim/broker.js";
 import { endures } from "./fuzzed.js";
-import { House } from "./house.js";
+import { Listener } from "./on-a-broker.js";
 import { message, readings, reasons, sent, statesOf, toldBy } from "./said.js";
 
 test("a value is a point of its service, with the unit of its path", () => {
@@ -72,33 +73,35 @@ test("settings and known switches are written, within their bounds, and nothing 
 });
 
 test("the simulated GX wakes, obeys, stays awake, and its charger leaves", async () => {
-	const house = await House.of(new Victron());
+	const broker = await TestBroker.start();
+	const site = await Listener.start(broker.url, new Victron());
 	const clock = new FakeClock();
-	const sim = new VenusOs({ url: house.broker.url, clock });
+	const sim = new VenusOs({ url: broker.url, clock });
 	try {
 		await sim.start();
 		const at = (rest: string): string => `gx/${sim.portal}/${rest}`;
 		clock.advance(5_000);
-		assert.equal(house.broker.heard.filter(({ topic }) => topic.startsWith("N/")).length, 0); // nobody has asked
+		assert.equal(broker.heard.filter(({ topic }) => topic.startsWith("N/")).length, 0); // nobody has asked
 		sim.wake();
-		await house.until("all values", () => house.told.get(at("solarcharger/279 Yield/Power")) === "655");
-		assert.equal(house.devices.get(at("solarcharger/279"))?.name, "Roof");
-		await house.obeys(at("vebus/276"), "Mode", 1);
+		await until("all values", () => site.value(at("solarcharger/279"), "Yield/Power") === "655");
+		assert.equal(site.twins.get(at("solarcharger/279"))?.device.name, "Roof");
+		await site.set(at("vebus/276"), "Mode", 1);
 		assert.equal(sim.state["vebus/276/Mode"], 1);
-		await house.obeys(at("settings/0"), "Settings/LEDs/Enable", 0);
-		await house.obeys(at("system/0"), "Relay/0/State", 1);
+		await site.set(at("settings/0"), "Settings/LEDs/Enable", 0);
+		await site.set(at("system/0"), "Relay/0/State", 1);
 		for (let second = 0; second < 150; second += 5) {
-			const before = house.broker.heard.length;
+			const before = broker.heard.length;
 			clock.advance(5_000);
-			await house.until("five more measurements", () => house.broker.heard.filter(({ topic }, index) => index >= before && topic.endsWith("Dc/0/Voltage")).length >= 5);
+			await until("five more measurements", () => broker.heard.filter(({ topic }, index) => index >= before && topic.endsWith("Dc/0/Voltage")).length >= 5);
 		}
 		assert.ok(sim.asked >= 10, String(sim.asked));
 		sim.sunset();
-		await house.until("the charger to be gone", () => house.states.get(at("solarcharger/279")) === "offline");
-		assert.deepEqual(house.misfits, []);
+		await until("the charger to be gone", () => site.availability(at("solarcharger/279")) === "offline");
+		assert.deepEqual(site.misfits, []);
 	} finally {
 		await sim.crash();
-		await house.stop();
+		await site.stop();
+		await broker.stop();
 	}
 });
 

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WledStrip } from "../../../firmware-sim/wled-strip.js";
 import { Wled } from "../../../src/south/conventions/wled.js";
+import { TestBroker, until } from "../../firmware-sim/broker.js";
 import { endures } from "./fuzzed.js";
-import { House } from "./house.js";
+import { Listener } from "./on-a-broker.js";
 import { message, readings, reasons, sent, statesOf, toldBy } from "./said.js";
 
 test("brightness, colour and status are told of the device topic", () => {
@@ -58,22 +59,24 @@ test("commands take the words that the strip understands", () => {
 });
 
 test("the simulated strip obeys, and its will is heard", async () => {
-	const house = await House.of(new Wled());
-	const sim = new WledStrip({ url: house.broker.url });
+	const broker = await TestBroker.start();
+	const site = await Listener.start(broker.url, new Wled());
+	const sim = new WledStrip({ url: broker.url });
 	try {
 		await sim.start();
-		await house.until("the strip", () => house.states.get(sim.topic) === "online" && house.devices.get(sim.topic)?.name === "Shelf");
-		await house.obeys(sim.topic, "global_brightness", 40);
-		await house.obeys(sim.topic, "on", false);
-		await house.obeys(sim.topic, "on", true);
-		await house.obeys(sim.topic, "color", "#0000FF");
+		await until("the strip", () => site.availability(sim.topic) === "online" && site.twins.get(sim.topic)?.device.name === "Shelf");
+		await site.set(sim.topic, "global_brightness", 40);
+		await site.set(sim.topic, "on", false);
+		await site.set(sim.topic, "on", true);
+		await site.set(sim.topic, "color", "#0000FF");
 		assert.deepEqual(sim.state, { brightness: 40, color: "#0000FF", effect: 0 });
 		await sim.crash();
-		await house.until("the will", () => house.states.get(sim.topic) === "offline");
-		assert.deepEqual(house.misfits, []);
+		await until("the will", () => site.availability(sim.topic) === "offline");
+		assert.deepEqual(site.misfits, []);
 	} finally {
 		await sim.crash();
-		await house.stop();
+		await site.stop();
+		await broker.stop();
 	}
 });
 

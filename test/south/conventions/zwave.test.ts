@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MOTION, PLUG, ZwaveUi } from "../../../firmware-sim/zwave-ui.js";
 import { ZWave } from "../../../src/south/conventions/zwave.js";
+import { TestBroker, until } from "../../firmware-sim/broker.js";
 import { endures } from "./fuzzed.js";
-import { House } from "./house.js";
+import { Listener } from "./on-a-broker.js";
 import { message, numeric, readings, reasons, sent, statesOf, toldBy } from "./said.js";
 
 const AT = 1_700_000_000_000;
@@ -93,25 +94,27 @@ test("a command goes to the target of what is read", () => {
 for (const payloads of ["time-value", "whole", "value"] as const) {
 	for (const named of [true, false]) {
 		test(`the simulated plug obeys, with payloads "${payloads}" on ${named ? "named" : "numbered"} topics`, async () => {
-			const house = await House.of(new ZWave());
-			const sim = new ZwaveUi({ url: house.broker.url, payloads, named, delay: 5 });
+			const broker = await TestBroker.start();
+			const site = await Listener.start(broker.url, new ZWave());
+			const sim = new ZwaveUi({ url: broker.url, payloads, named, delay: 5 });
 			try {
 				await sim.start();
 				const [plug, motion] = [`zwave/${PLUG.replace(" ", "_")}`, `zwave/${MOTION}`];
 				const head = named ? ["switch_binary/0", "sensor_multilevel/0"] as const : ["37/0", "49/0"] as const;
-				await house.until("the temperature", () => house.told.get(`${motion} ${head[1]}/Air_temperature`) === "21.5");
-				assert.equal(house.states.get(motion), "asleep");
-				await house.obeys(plug, `${head[0]}/currentValue`, true);
+				await until("the temperature", () => site.value(motion, `${head[1]}/Air_temperature`) === "21.5");
+				assert.equal(site.availability(motion), "asleep");
+				await site.set(plug, `${head[0]}/currentValue`, true);
 				assert.equal(sim.state.on, true);
-				await house.obeys(plug, `${head[0]}/currentValue`, false);
+				await site.set(plug, `${head[0]}/currentValue`, false);
 				sim.lose();
-				await house.until("the plug to be gone", () => house.states.get(plug) === "offline");
+				await until("the plug to be gone", () => site.availability(plug) === "offline");
 				await sim.crash();
-				await house.until("the gateway to be gone", () => house.states.get(motion) === "offline");
-				assert.deepEqual(house.misfits, []);
+				await until("the gateway to be gone", () => site.availability(motion) === "offline");
+				assert.deepEqual(site.misfits, []);
 			} finally {
 				await sim.crash();
-				await house.stop();
+				await site.stop();
+				await broker.stop();
 			}
 		});
 	}
