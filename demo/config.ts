@@ -81,7 +81,7 @@ devices:
   - { id: bulb, link: house, address: "0x000b57fffeaa0002", name: Kitchen bulb }
   - { id: window, link: house, address: "0x00158d00aabb0003", name: Hall window }
   - { id: heater, link: house, address: heater-1 }                                  # Homie 5
-  - { id: shelf, link: house, address: wled/5e0053, name: Shelf lights }            # WLED
+  - { id: shelf, link: house, address: wled/5e0053, name: Shelf lights, points: { "on": { label: light } } } # WLED
   - { id: coffee, link: house, address: zwave/kitchen/coffee_plug, name: Coffee machine }
   - id: saw                                                                         # Tasmota
     link: house

@@ -77,7 +77,7 @@ function show({ thermostat, plug, bulb, window: sash, probe, relays: board, air,
 /** The small cards. */
 function showMore({ heater, shelf, coffee, saw, bench, pump, valve, inverter, solar, boat }) {
 	write("heater", "temperature", `${heater.temperature.toFixed(1)} °C`, true);
-	write("heater", "setpoint", `${heater.on ? "heats to" : "off, set to"} ${heater.setpoint.toFixed(1)} °C`);
+	write("heater", "setpoint", heater.on ? `to ${heater.setpoint.toFixed(1)} °C` : "off");
 
 	write("shelf", "brightness", shelf.brightness > 0 ? String(shelf.brightness) : "off");
 	const strip = document.querySelector(".strip");

@@ -541,7 +541,7 @@ function templateOf({ frame, type, order, on, off }: z.output<z.ZodObject<typeof
 
 /** How long one of the unit is; nothing for what is no unit of time. */
 export function millisPer(unit: Unit): Millis | undefined {
-	return unit === "ms" || unit === "s" || unit === "min" || unit === "h" ? SPANS[unit] : undefined;
+	return unit === "ms" || unit === "s" || unit === "min" || unit === "h" ? parseDuration(`1${unit}`) : undefined;
 }
 
 // ---- folders ---------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import { numericFromText, textOf, type Value } from "../../core/value.js";
 import { isArray, isNumber, isObject, type Json, scalars } from "../json.js";
 import type { Message, OutMessage } from "../link.js";
 import { type Meaning, NOTHING } from "../meaning.js";
+import { isTopic } from "../mqtt/pattern.js";
 import type { Convention } from "./convention.js";
 import { ACTIONS, BUTTON, COMPONENTS, LIGHT_MEMBERS, type Topic } from "./esphome-component.js";
 import { expandBase, expandDeviceKeys, expandKeys } from "./ha-abbreviations.js";
@@ -47,6 +48,8 @@ class Node extends Thing {
 
 export class EspHome implements Convention {
 	readonly name = "esphome";
+	/** The shape of a topic alone is a guess, which anybody's format goes before. */
+	readonly last?: true;
 	readonly #guess: boolean;
 	readonly #prefix: string;
 	readonly #things = new Things((address) => new Node(address));
@@ -62,6 +65,7 @@ export class EspHome implements Convention {
 	/** @param options `discovery`: the prefix of Home Assistant discovery. `guess`: make a device of an old state too. For one message alone; in a gateway it would make ghosts. */
 	constructor(options: { readonly discovery?: string; readonly guess?: boolean } = {}) {
 		this.#guess = options.guess ?? false;
+		if (this.#guess) this.last = true;
 		this.#prefix = options.discovery ?? "homeassistant";
 	}
 
@@ -305,7 +309,8 @@ export class EspHome implements Convention {
 function placeOf(topic: string): Place | undefined {
 	const levels = topic.split("/");
 	const last = levels.at(-1);
-	if ((last !== "state" && last !== "command") || levels.length < 4 || levels.length > 10) return undefined;
+	// A description may name anything, and commands are sent to what comes of it.
+	if ((last !== "state" && last !== "command") || levels.length < 4 || levels.length > 10 || !isTopic(topic)) return undefined;
 	for (const at of [levels.length - 4, levels.length - 3]) {
 		const component = levels[at]!;
 		const topics = at > 0 ? COMPONENTS.get(component) : undefined;

@@ -25,6 +25,8 @@ import { macAddress, Payload, slug } from "./payload.js";
 const MAX_ENTITIES = 20_000;
 /** Entities of one device, all of which are named anew with each config; the largest known has some hundred. */
 const MAX_PER_DEVICE = 600;
+/** Names under which a device is found: its identifiers and connections. Each of its configs could bring others. */
+const MAX_IDS = 64;
 /** Components of one device config; the largest known has some eighty. */
 const MAX_COMPONENTS = 500;
 
@@ -82,8 +84,8 @@ export class HomeAssistant implements Convention {
 	readonly #prefix: string;
 	readonly #guess: boolean;
 	readonly #byId = new Map<string, Known>();
-	/** Config topic → the devices and entity keys that it made. */
-	readonly #configs = new Map<string, readonly (readonly [Known, string])[]>();
+	/** Config topic → what it said, and the devices and entity keys that it made. */
+	readonly #configs = new Map<string, { readonly text: string; readonly made: readonly (readonly [Known, string])[] }>();
 	readonly #byTopic = new Map<string, Set<Known>>();
 	/** The last word of each availability topic: a device that is found later is not told again. */
 	readonly #lastSaid = new Map<string, Payload>();
@@ -137,7 +139,10 @@ export class HomeAssistant implements Convention {
 		const payload = new Payload(message);
 		const touched = new Set<Known>();
 		const misfits: Misfit[] = [];
-		const formerly = this.#configs.get(topic) ?? [];
+		const before = this.#configs.get(topic);
+		// With each new session a broker tells all again.
+		if (before !== undefined && before.text === payload.text) return NOTHING;
+		const formerly = before?.made ?? [];
 		let made: readonly (readonly [Known, string])[] = [];
 		const misfit = (reason: string, where = topic): void => void misfits.push({ where, reason, sample: payload.sample });
 		const json = payload.empty ? undefined : payload.json;
@@ -152,7 +157,7 @@ export class HomeAssistant implements Convention {
 			touched.add(known);
 		}
 		if (isObject(json)) made = this.#declared(json, topic, place, touched, misfit);
-		if (made.length > 0) this.#configs.set(topic, made);
+		if (made.length > 0) this.#configs.set(topic, { text: payload.text, made });
 		else this.#configs.delete(topic);
 		return this.#settled([...touched], misfits);
 	}
@@ -208,12 +213,12 @@ export class HomeAssistant implements Convention {
 		const found = ids.map((id) => this.#byId.get(id)).find((known) => known !== undefined);
 		const known: Known = found ?? { address, ids: new Set(), aliases: new Set(), surnames: new Set(), announced: false, facts: {}, entities: new Map(), bound: new Map(), points: {}, readers: new Map(), sources: new Map(), verdicts: new Map() };
 		for (const id of ids) {
-			if (this.#byId.has(id)) continue;
+			if (this.#byId.has(id) || known.ids.size >= MAX_IDS) continue;
 			this.#byId.set(id, known);
 			known.ids.add(id);
 		}
-		for (const id of [...owner.ids, ...owner.macs, ...owner.ids.flatMap(nativeIds)]) if (id.toLowerCase() !== known.address.toLowerCase()) known.aliases.add(id);
-		for (const name of owner.surnames) known.surnames.add(name);
+		for (const id of [...owner.ids, ...owner.macs, ...owner.ids.flatMap(nativeIds)]) if (id.toLowerCase() !== known.address.toLowerCase() && known.aliases.size < MAX_IDS) known.aliases.add(id);
+		for (const name of owner.surnames) if (known.surnames.size < MAX_IDS) known.surnames.add(name);
 		known.facts = { ...known.facts, ...owner.facts };
 		return known;
 	}
@@ -317,7 +322,7 @@ function topicsOf(known: Known): Set<string> {
 function bind(known: Known): void {
 	const names = pointNames(known.entities.values(), { names: [...known.surnames, ...known.ids] });
 	known.bound.clear();
-	known.points = {};
+	known.points = Object.create(null); // a component may be named `constructor`
 	known.readers = new Map();
 	known.sources = new Map();
 	for (const entity of known.entities.values()) {
@@ -356,7 +361,7 @@ function announcementOf(known: Known): Announcement {
 		...(known.aliases.size > 0 && { aliases: [...known.aliases] }),
 		...known.facts,
 		...(type !== undefined && { type: type === "binary_sensor" ? "sensor" : type }),
-		points: known.points,
+		points: { ...known.points },
 		...(rhythms.length > 0 && { every: Math.min(...rhythms) }),
 	};
 }

@@ -94,6 +94,8 @@ export class Homie implements Convention {
 	/** Other domains in which somebody speaks Homie. */
 	readonly #domains = new Set<string>();
 	readonly #things = new Things((address) => new HomieThing(address, this.#guess));
+	/** By the address of their root. */
+	readonly #children = new Map<string, Set<HomieThing>>();
 	#kept = 0;
 
 	/** @param options `guess`: make a device of a value that nothing describes. For one message alone; in a gateway it would make ghosts of old topics. */
@@ -181,7 +183,7 @@ export class Homie implements Convention {
 		if (word !== "lost") draft.hear(thing); // that is said by the broker
 		this.#settle(thing, draft);
 		this.#judge(thing, draft);
-		for (const child of this.#things.values()) if (child.root === thing.address && child !== thing) this.#judge(child, draft);
+		for (const child of this.#children.get(thing.address) ?? []) if (child !== thing) this.#judge(child, draft);
 	}
 
 	/** What holds for a device by all that was said. */
@@ -208,8 +210,20 @@ export class Homie implements Convention {
 	/** A device is taken back: its state, its description or its version is empty. */
 	#gone(thing: HomieThing, draft: Draft): void {
 		this.#things.delete(thing.address);
+		this.#belong(thing, undefined);
 		this.#kept -= thing.kept;
 		if (thing.announced) draft.gone(thing.address);
+	}
+
+	/** Each has one root at most: there are never more children than things. */
+	#belong(thing: HomieThing, root: string | undefined): void {
+		const before = thing.root === undefined ? undefined : this.#children.get(thing.root);
+		before?.delete(thing);
+		if (thing.root !== undefined && before?.size === 0) this.#children.delete(thing.root);
+		thing.root = root;
+		if (root === undefined) return;
+		const children = this.#children.get(root) ?? new Set();
+		this.#children.set(root, children.add(thing));
 	}
 
 	#attribute(thing: HomieThing, name: string, payload: Payload, draft: Draft): void {
@@ -235,6 +249,8 @@ export class Homie implements Convention {
 		const { text } = payload;
 		const size = path.length + text.length;
 		const isNew = !attributes.has(path);
+		// With each new session a broker tells all again.
+		if (!payload.empty && attributes.get(path) === text.trim()) return;
 		if (payload.empty) attributes.delete(path);
 		else if (text.length > MAX_ATTRIBUTE || (isNew && (attributes.size >= MAX_ATTRIBUTES || !this.#keep(thing, size)))) return draft.misfit(thing.address, `Cannot take the attribute "${path.slice(0, 100)}": it is too long, or there are too many`);
 		else attributes.set(path, text.trim());
@@ -264,7 +280,7 @@ export class Homie implements Convention {
 		thing.know({ name: textIn(json["name"]) });
 		const root = textIn(json["root"]) ?? textIn(json["parent"]);
 		const prefix = thing.address.slice(0, Math.max(0, thing.address.lastIndexOf("/") + 1));
-		thing.root = root === undefined ? undefined : `${prefix}${root}`;
+		this.#belong(thing, root === undefined ? undefined : `${prefix}${root}`);
 		draft.hear(thing);
 		const name = textIn(json["name"]);
 		if (this.#guess && name !== undefined) this.#tell(thing, "$name", name, { point: DEVICE_ATTRIBUTES.get("$name")! }, draft);

@@ -110,7 +110,7 @@ export class Meshtastic implements Convention {
 		const at = isNumber(stamp) ? plausible(stamp.number * 1_000) : undefined;
 		node.declare("send_text", { point: { kind: "text", access: "w", maxLength: MAX_TEXT, label: "Send a text" }, send: (value) => sendText(root, gateway, address, value) });
 		const tell = (name: string, value: Value): void => {
-			const known = MEMBERS[name] ?? {};
+			const known = (Object.hasOwn(MEMBERS, name) ? MEMBERS[name] : undefined) ?? {};
 			const said = known.as && isNumeric(value) ? (numericFromText(`${value.text}e-${known.as[1]}`) ?? value) : value;
 			const kept = known.unit !== undefined && !isNumeric(said) ? {} : known;
 			draft.tell(node, known.as?.[0] ?? name, said, { point: pointFor(said, kept) }, at);

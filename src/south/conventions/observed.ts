@@ -25,6 +25,7 @@ const MAX_NAME = 128;
 
 interface Known {
 	facts: Facts;
+	/** Without a prototype: a sender may name a point `constructor`. */
 	readonly points: Record<string, Point>;
 }
 
@@ -44,7 +45,7 @@ export class Observed {
 		const key = this.#keyOf(facts.address);
 		if (facts.address === "" || facts.address.length > MAX_ADDRESS) return { misfits: [{ where: facts.address.slice(0, MAX_NAME), reason: `Cannot use a device: its address has not 1 to ${MAX_ADDRESS} characters`, sample: "" }] };
 		const before = this.#devices.get(key);
-		const known: Known = before ?? { facts, points: {} };
+		const known: Known = before ?? { facts, points: Object.create(null) };
 		let changed = before === undefined;
 		if (before) {
 			const merged = { ...before.facts, ...facts, address: before.facts.address };

@@ -240,7 +240,8 @@ const URN_PARTS: Readonly<Record<string, number>> = { mac: 4, ow: 4, org: 5, os:
 function split(name: string, topic: string): readonly [address: string, point: string] {
 	if (/^urn:dev:/i.test(name)) {
 		const parts = name.split(":");
-		const own = URN_PARTS[parts[2]?.toLowerCase() ?? ""] ?? parts.length;
+		const sort = parts[2]?.toLowerCase() ?? "";
+		const own = Object.hasOwn(URN_PARTS, sort) ? URN_PARTS[sort]! : parts.length;
 		if (parts.length > own) return [parts.slice(0, own).join(":"), parts.slice(own).join(":")];
 		const cut = name.indexOf("_");
 		return cut < 0 ? [name, ""] : [name.slice(0, cut), name.slice(cut + 1)];

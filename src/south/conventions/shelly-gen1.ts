@@ -146,7 +146,8 @@ export class ShellyGen1 implements Convention {
 		if (json["gen"] !== undefined) return undefined; // the second generation says it there too
 		const said = wordIn(json["id"]);
 		const address = id ?? said;
-		if (address === undefined) return NOTHING;
+		// Commands are sent to the topic below it.
+		if (address === undefined || (id === undefined && !/^[^/+#\0]+$/.test(address))) return NOTHING;
 		if (message.retained && !this.#guess && !this.#things.get(address)) return NOTHING;
 		const known = this.#things.get(address);
 		const thing = this.#things.take(address);

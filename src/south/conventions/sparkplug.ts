@@ -216,7 +216,7 @@ export class Sparkplug implements Convention {
 		thing.born = true;
 		thing.defined = new Map();
 		thing.byAlias = new Map();
-		const points: Record<string, Point> = {};
+		const points: Record<string, Point> = Object.create(null); // a metric may be named `constructor`
 		const told: Told[] = [];
 		for (const metric of payload.metrics) {
 			if (metric.name === undefined) continue;
@@ -225,11 +225,11 @@ export class Sparkplug implements Convention {
 			this.#take(thing, metric, defined, payload, points, told, found);
 		}
 		found.told.push(...told);
-		this.#announce(thing, { ...factsOf(thing, told), points }, found);
+		this.#announce(thing, { ...factsOf(thing, told), points: { ...points } }, found);
 	}
 
 	#data(thing: Thing, payload: SparkplugPayload, found: Findings): void {
-		const points: Record<string, Point> = { ...thing.announcement.points };
+		const points: Record<string, Point> = Object.assign<Record<string, Point>, Readonly<Record<string, Point>>>(Object.create(null), thing.announcement.points);
 		const before = Object.keys(points).length;
 		let unknown = 0;
 		for (const metric of payload.metrics) {
@@ -241,7 +241,7 @@ export class Sparkplug implements Convention {
 			found.rebirth = thing.born ? "metrics have an alias that no birth gave" : "it was not announced, and its metrics have no names";
 			found.misfits.push({ where: thing.address, reason: `Cannot read metrics: ${found.rebirth}`, sample: `${unknown} of ${payload.metrics.length}` });
 		} else if (!thing.born) found.rebirth = "it was not announced";
-		if (Object.keys(points).length > before) this.#announce(thing, { ...thing.announcement, points }, found);
+		if (Object.keys(points).length > before) this.#announce(thing, { ...thing.announcement, points: { ...points } }, found);
 	}
 
 	/** One metric of a birth or of data: its point, where it is new, and its value. A template is its members. */

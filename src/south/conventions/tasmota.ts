@@ -13,6 +13,7 @@ import { isNumeric, textOf, type Value } from "../../core/value.js";
 import { asValue, isArray, isNumber, isObject, type Json, type JsonObject, parseJson } from "../json.js";
 import type { Message, OutMessage } from "../link.js";
 import { type Meaning, NOTHING } from "../meaning.js";
+import { isTopic } from "../mqtt/pattern.js";
 import type { Convention } from "./convention.js";
 import { Draft, out, pointFor, type Spec, Thing, Things } from "./learned.js";
 import { macAddress, Payload } from "./payload.js";
@@ -146,10 +147,12 @@ export class Tasmota implements Convention {
 		const topic = wordIn(config["t"]);
 		const full = wordIn(config["ft"]) ?? "%prefix%/%topic%/";
 		if (topic === undefined || !full.includes("%prefix%")) return draft.misfit(message.topic, "Cannot use a discovery message: it names no topic");
-		const thing = this.#things.take(address);
-		if (!thing) return draft.misfit(message.topic, "Cannot take another device: there are too many");
 		const prefixes = PREFIXES.map((word, at) => (isArray(config["tp"]) ? wordIn(config["tp"][at]) : undefined) ?? word);
 		const [commands, ...bases] = prefixes.map((prefix) => baseOf(full, prefix, topic, wordIn(config["hn"]) ?? "", address));
+		// They are listened to, and commands are sent there: a wildcard would be everybody's.
+		if (commands === undefined || ![commands, ...bases].every(isTopic)) return draft.misfit(message.topic, "Cannot use a discovery message: what it names is no topic");
+		const thing = this.#things.take(address);
+		if (!thing) return draft.misfit(message.topic, "Cannot take another device: there are too many");
 		// What was heard before discovery went by its topic.
 		for (const base of bases) {
 			const levels = base.slice(0, -1).split("/");
@@ -163,7 +166,7 @@ export class Tasmota implements Convention {
 			thing.bases = bases;
 			draft.filters();
 		}
-		thing.commands = commands!;
+		thing.commands = commands;
 		thing.words = isArray(config["state"]) ? config["state"].map((word) => wordIn(word) ?? "") : WORDS;
 		thing.online = wordIn(config["onln"]) ?? "Online";
 		thing.offline = wordIn(config["ofln"]) ?? "Offline";

@@ -37,7 +37,7 @@ const STATUS = /(?:^|\/)(?:State|Mode|Status|StatusCode|ErrorCode|Error|Position
 /** Unit and category of a path. */
 export function placeUnit(service: string, path: string): { readonly unit?: Unit; readonly category?: Category } {
 	if (IDENTITY.test(path)) return { category: "identity" };
-	const own = BY_SERVICE[service]?.find(([pattern]) => pattern.test(path));
+	const own = Object.hasOwn(BY_SERVICE, service) ? BY_SERVICE[service]!.find(([pattern]) => pattern.test(path)) : undefined;
 	const unit = own ? own[1] : service === "settings" ? undefined : RULES.find(([pattern]) => pattern.test(path))?.[1];
 	const category = service === "settings" || STATUS.test(path) ? "status" : undefined;
 	return { ...(unit !== undefined && { unit }), ...(category !== undefined && { category }) };
@@ -62,7 +62,7 @@ const SETTABLE: Readonly<Record<string, RegExp>> = {
 };
 
 export function isSettable(service: string, path: string): boolean {
-	return service === "settings" || path === "CustomName" || (SETTABLE[service]?.test(path) ?? false);
+	return service === "settings" || path === "CustomName" || (Object.hasOwn(SETTABLE, service) && SETTABLE[service]!.test(path));
 }
 
 /** What sort of thing a service is. */

@@ -79,7 +79,7 @@ export class Wled implements Convention {
 		const thing = known ?? this.#strips.take(mac ?? topic);
 		if (!thing) return undefined;
 		if (!known) {
-			if (mac !== undefined) this.#byTopic.set(topic.toLowerCase(), mac);
+			if (mac !== undefined && this.#byTopic.size < MAX_TOPICS) this.#byTopic.set(topic.toLowerCase(), mac);
 			thing.know({ manufacturer: "WLED", type: "light" });
 			thing.declare("on", { point: { kind: "boolean", access: "rw" }, send: (value) => out(topic, value === true ? "ON" : "OFF") });
 			thing.declare("global_brightness", { point: BRIGHTNESS, send: (value) => out(topic, textOf(value)) });
@@ -152,5 +152,7 @@ export class Wled implements Convention {
 	}
 }
 
+/** Topics of strips that are known by another address; there is one for each. */
+const MAX_TOPICS = 5_000;
 /** The whole state has some 400 characters. */
 const MAX_XML = 4_096;

@@ -203,7 +203,7 @@ export class DeviceLinkSession {
 		if (crc32(...all.map((each) => each.payload)) !== hello.schema) return this.#complain("points that do not belong to the schema that the device has announced");
 		const names = all.map((each) => each.point.name.toLowerCase());
 		const twice = names.find((name, at) => names.indexOf(name) !== at);
-		if (twice !== undefined) return this.#complain(`a device that has two points of the name "${twice}"`);
+		if (twice !== undefined) return this.#complain("a device that has two points of one name");
 		this.#welcome(hello, all.map((each) => each.point));
 	}
 

@@ -6,7 +6,7 @@ import { type ChecksumName, checksumLength, checksumOf } from "../codec/checksum
 import { type Decimal, decimalFrom, decimalText, roundTo, scaled, unscaled } from "../codec/decimal.js";
 import { BIG_ENDIAN, decodeScalar, encodeScalar } from "../codec/scalar.js";
 import type { FrameShape } from "./seeking-framer.js";
-import { wrongChecksum } from "./seeking-framer.js";
+import { WRONG_CHECKSUM } from "./seeking-framer.js";
 import type { Decoded } from "./register-place.js";
 
 /** How a field lies in its bytes. `bcd`: two digits a byte. `hex` and `ascii`: texts. `bool`: any bit. `bits`: those of the mask, shifted down. */
@@ -96,7 +96,7 @@ export function shapeOf({ start, length, lengths, max, end, checksum }: FrameFor
 		},
 		faultOf(frame) {
 			if (end?.some((byte, index) => frame[frame.length - end.length + index] !== byte)) return { reason: "a message without its end" };
-			return wrongChecksum(stored(frame, placeIn(frame.length, checksum.at)), checksumOf(checksum.name, frame, placeIn(frame.length, checksum.from), placeIn(frame.length, checksum.to)));
+			return WRONG_CHECKSUM;
 		},
 	};
 }
@@ -122,7 +122,7 @@ export function decodeField(point: Point, place: FramePlace, frame: Uint8Array):
 		case "boolean": return { value: raw.digits !== 0n };
 		case "enum": {
 			const label = place.labels.get(raw.digits);
-			return label === undefined ? { problem: `reads ${raw.digits}, which no label names` } : { value: label };
+			return label === undefined ? { problem: "reads a number that no label names" } : { value: label };
 		}
 		case "numeric": {
 			const exact = scaled(raw, place.scale, place.offset);

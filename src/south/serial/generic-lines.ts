@@ -72,7 +72,7 @@ export class GenericLines {
 			const known = points.get(name);
 			const as = known ?? pointOf(name, word);
 			if (as.kind !== kindOf(word.value)) misfits.push(misfit(`${name} is no ${as.kind} value any more`));
-			else if (!known && (name === "__proto__" || !POINT_NAME.test(name) || points.size >= MAX_POINTS)) misfits.push(misfit(`cannot be a point, or is one too many: ${name.slice(0, 64)}`));
+			else if (!known && (name === "__proto__" || !POINT_NAME.test(name) || points.size >= MAX_POINTS)) misfits.push(misfit("has a name that cannot be a point, or one point too many"));
 			else {
 				points.set(name, as);
 				seen.push({ point: name, as, value: word.value });

@@ -53,23 +53,23 @@ export function wordsOfLine(text: string, json: boolean, separator?: Separator):
 
 /** What the word of a point says. */
 export function decodeWord(point: Point, place: LinePlace, word: string): Decoded {
-	if (place.invalid.includes(word)) return { problem: `reads "${word}", with which the device says that it has no value` };
+	if (place.invalid.includes(word)) return { problem: "says that it has no value" };
 	switch (point.kind) {
 		case "numeric": {
 			const numeric = numericFromField(word, point.unit);
 			const raw = numeric && decimalFrom(numeric.text);
-			if (!raw) return { problem: `is no number: "${word}"` };
+			if (!raw) return { problem: "is no number" };
 			const exact = scaled(raw, place.scale, place.offset);
 			const value = numericFromText(decimalText(place.decimals === undefined ? exact : roundTo(exact, place.decimals)));
 			return value ? { value } : { problem: "has too many digits" };
 		}
 		case "boolean": {
 			const truth = word === place.on ? true : word === place.off ? false : place.on !== undefined || place.off !== undefined ? undefined : word === "1" ? true : word === "0" ? false : truthFromField(word);
-			return truth === undefined ? { problem: `is neither on nor off: "${word}"` } : { value: truth };
+			return truth === undefined ? { problem: "is neither on nor off" } : { value: truth };
 		}
 		case "enum": {
 			const label = place.labels.get(word) ?? (place.labels.size === 0 && point.labels.includes(word) ? word : undefined);
-			return label === undefined ? { problem: `is none of its labels: "${word}"` } : { value: label };
+			return label === undefined ? { problem: "is none of its labels" } : { value: label };
 		}
 		case "text": return { value: word };
 	}

@@ -49,7 +49,7 @@ export function decodeRegisters(point: Point, place: RegisterPlace, words: reado
 		case "boolean": return { value: raw.digits !== 0n };
 		case "enum": {
 			const label = place.labels.get(raw.digits);
-			return label === undefined ? { problem: `reads ${raw.digits}, which no label names` } : { value: label };
+			return label === undefined ? { problem: "reads a number that no label names" } : { value: label };
 		}
 		case "numeric": {
 			const exact = scaled(raw, place.scale, place.offset);

@@ -77,7 +77,7 @@ test("a sentinel is no reading, and an unknown label a misfit", () => {
 	const dialect = dialectOf(GOOD);
 	const meaning = dialect.decode({ body: { kind: "frame", bytes: frame(0x0a, 0xff, 0xff, 0, 0, 0, 7, 0, 9, 0) }, received: 0, taken: () => {} });
 	assert.deepEqual(meaning.told?.map(({ point }) => point), ["temperature", "pump", "limit"]);
-	assert.deepEqual(meaning.misfits?.map(({ reason }) => reason), ["mode reads 7, which no label names"]);
+	assert.deepEqual(meaning.misfits?.map(({ reason }) => reason), ["mode reads a number that no label names"]);
 });
 
 test("what is set becomes a frame with its checksum, and what does not fit is refused", () => {
@@ -103,7 +103,7 @@ test("frames are found in noise, after a false start, and the same wherever the 
 	assert.equal(count(stream), 3);
 	const whole = hear(dialectOf(GOOD), stream);
 	assert.deepEqual(whole.faults, ["bytes that begin no message", "bytes that begin no message", whole.faults[2]]);
-	assert.match(whole.faults[2] ?? "", /^a message with the checksum/);
+	assert.match(whole.faults[2] ?? "", /^a message with a wrong checksum/);
 	for (let at = 0; at <= stream.length; at++) assert.deepEqual(hear(dialectOf(GOOD), stream.subarray(0, at), stream.subarray(at)), whole, `cut at ${at}`);
 });
 

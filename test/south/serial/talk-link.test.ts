@@ -145,7 +145,7 @@ test("a link counts bytes, messages and noise, and keeps a sample of the last", 
 	const { lastNoise, ...counters } = bench.link.counters();
 	assert.deepEqual(counters, { bytes: 33, frames: 2, resyncs: 2, checksumErrors: 1, noise: 13 });
 	assert.match(lastNoise ?? "", /^AA C0 /);
-	assert.match(bench.faults[0] ?? "", /^a message with the checksum/);
+	assert.match(bench.faults[0] ?? "", /^a message with a wrong checksum/);
 	await bench.stop();
 });
 
