@@ -141,7 +141,7 @@ async function fillRoster(login: Login, gatewayLog: () => string): Promise<void>
 		}, { withinMs: 20_000, logTail: gatewayLog });
 		await client.roster();
 		await client.ask("set", undefined, "<vCard xmlns='vcard-temp'><FN>Operator</FN></vCard>");
-		for (const { id, name, group } of [...devices, { id: undefined, name: "Demo house (the gateway)", group: "Gateway" }]) {
+		for (const { id, name, group } of [...devices, { id: undefined, name: "Demo house gateway", group: "Gateway" }]) {
 			const jid = id === undefined ? things : jidOf(id);
 			const since = client.mark;
 			await client.add({ jid, name, group });

@@ -196,7 +196,7 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 		if (by !== LOCAL && !access.maySet(by, twin.device.id, name)) throw new GatewayError("forbidden", `Cannot set "${name}": ${by} may not command ${twin.device.name}`);
 		twin.writable(name, value);
 		const road = linkStates.get(twin.device.link);
-		if (road?.up === false) throw new GatewayError("link-down", `Cannot set "${name}": ${linkDown(twin.device.link)}`);
+		if (road?.up === false) throw new GatewayError("device-offline", `Cannot set "${name}": ${linkDown(twin.device.link)}`);
 		if (!twin.reachable) throw new GatewayError("device-offline", `Cannot set "${name}": ${twin.device.name} is ${twin.availability}${twin.reason === undefined ? "" : ` (${twin.reason})`}`);
 		const running = underWay.get(twin) ?? 0;
 		if (running >= MAX_COMMANDS_PER_DEVICE) throw new GatewayError("busy", `Cannot set "${name}": ${running} commands are on their way to ${twin.device.name}; try again later`);

@@ -137,7 +137,7 @@ test("execute() tells an offline device's asker so, without sending", async (t) 
 	r.hear({ states: [{ address: "b1", state: "offline", reason: "last will" }] });
 	await assert.rejects(r.gateway.execute(command("setpoint", n("22"))), { fault: "device-offline", message: /Boiler is offline \(last will\)/ });
 	r.ears().state({ up: false, reason: "the broker is gone" });
-	await assert.rejects(r.gateway.execute(command("setpoint", n("22"))), { fault: "link-down", message: 'Cannot set "setpoint": its link "farm" is down' });
+	await assert.rejects(r.gateway.execute(command("setpoint", n("22"))), { fault: "device-offline", message: 'Cannot set "setpoint": its link "farm" is down' });
 	assert.deepEqual(r.sent, []);
 });
 

@@ -201,9 +201,9 @@ describe("bad input", { skip: missing("prosody", "mosquitto", "socat") }, () => 
 		const fields = await romeo.next("the fields", (stanza) => find(stanza, "fields") !== undefined);
 		assert.match(find(fields, "string")?.attrs["value"] ?? "", /\]\]> <x y='z'>&amp; "ü😀"$/);
 
-		// Cut after an odd number of UTF-16 units, and long enough to come in many pieces.
+		// Long enough to come in many pieces; what is repeated of it is cut between characters.
 		const answer = await ask(`a${"😀".repeat(4_000)}`);
-		assert.match(answer, /^I do not understand "a(😀)+\ufffd?"/u);
+		assert.match(answer, /^I do not understand "a(😀)+…?"/u);
 
 		const odd = "Küche & <Bad> @1 's";
 		await site.device.say(`sensors/${odd}/state`, state("23.0"));

@@ -144,16 +144,17 @@ for (const [what, begin, repeated, end] of LONG) {
 		const time = (megabytes: number): number => {
 			const parser = new StreamParser({ open: () => undefined, stanza: () => undefined, close: () => undefined }, { stanzaBytes: 1e9, elements: 1e9 });
 			const packet = bytes(repeated);
-			const began = performance.now();
+			const began = process.cpuUsage().user; // of this process alone: the machine may have other work
 			parser.push(bytes(HEADER + begin));
 			for (let taken = 0; taken < megabytes * 1e6; taken += packet.length) parser.push(packet);
 			parser.push(bytes(end));
-			return performance.now() - began;
+			return process.cpuUsage().user - began;
 		};
-		const best = (megabytes: number): number => Math.min(time(megabytes), time(megabytes));
+		const best = (megabytes: number): number => Math.min(time(megabytes), time(megabytes), time(megabytes));
 		best(1);
+		// Linear is 4, quadratic 16.
 		const ratio = best(4) / best(1);
-		assert.ok(ratio < 8, `4 MB took ${ratio.toFixed(1)} times as long as 1 MB`);
+		assert.ok(ratio < 10, `4 MB took ${ratio.toFixed(1)} times as long as 1 MB`);
 	});
 }
 

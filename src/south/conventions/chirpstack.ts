@@ -11,7 +11,8 @@ import type { Message, OutMessage } from "../link.js";
 import { type Meaning, NOTHING } from "../meaning.js";
 import type { Convention } from "./convention.js";
 import { innerJson, receptionReadings, scriptReadings, statusReading } from "./lorawan.js";
-import { type Facts, joined, Observed, pointOf, type Seen } from "./observed.js";
+import { pointFor } from "./learned.js";
+import { type Facts, joined, Observed, type Seen } from "./observed.js";
 import { Payload } from "./payload.js";
 import { timeFrom } from "./times.js";
 
@@ -64,7 +65,7 @@ function uplink(json: JsonObject, at: UnixMillis | undefined): Seen[] {
 	const decoded = object === undefined ? [] : scriptReadings(object, at);
 	const names = new Set(decoded.map(({ point }) => point.toLowerCase()));
 	const data = json["data"];
-	const raw: Seen[] = decoded.length === 0 && typeof data === "string" && data !== "" ? [{ point: "data", value: data, as: pointOf(data), ...(at !== undefined && { at }) }] : [];
+	const raw: Seen[] = decoded.length === 0 && typeof data === "string" && data !== "" ? [{ point: "data", value: data, as: pointFor(data), ...(at !== undefined && { at }) }] : [];
 	const server = [...receptionReadings(json["rxInfo"], ["snr", "loRaSNR", "lora_snr"], at), ...statusReading("fCnt", json["fCnt"], at), ...statusReading("fPort", json["fPort"], at)];
 	return [...decoded, ...raw, ...server.filter(({ point }) => !names.has(point.toLowerCase()))];
 }
@@ -80,7 +81,7 @@ function location(json: Json | undefined, at: UnixMillis | undefined): Seen[] {
 	if (!isObject(json)) return [];
 	return ([["latitude", "°"], ["longitude", "°"], ["altitude", "m"], ["accuracy", "m"]] as const).flatMap(([key, unit]): Seen[] => {
 		const value = json[key];
-		return isNumber(value) ? [{ point: `location.${key}`, value, as: pointOf(value, { unit }), ...(at !== undefined && { at }) }] : [];
+		return isNumber(value) ? [{ point: `location.${key}`, value, as: pointFor(value, { unit }), ...(at !== undefined && { at }) }] : [];
 	});
 }
 

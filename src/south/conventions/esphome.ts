@@ -20,7 +20,7 @@ import type { Convention } from "./convention.js";
 import { ACTIONS, BUTTON, COMPONENTS, LIGHT_MEMBERS, type Topic } from "./esphome-component.js";
 import { expandBase, expandDeviceKeys, expandKeys } from "./ha-abbreviations.js";
 import { Draft, fitting, out, type Spec, Thing, Things, truthOf } from "./learned.js";
-import { macAddress, Payload, saysNothing } from "./payload.js";
+import { macAddress, Payload, saysNothing, wordIn } from "./payload.js";
 import { unitByName } from "./quantity.js";
 
 /** What waits for the status of its node: the retained states of a house. */
@@ -322,8 +322,4 @@ function placeOf(topic: string): Place | undefined {
 		return { prefix, component, object, sub, last };
 	}
 	return undefined;
-}
-
-function wordIn(json: Json | undefined): string | undefined {
-	return typeof json === "string" && json.trim() !== "" ? json.trim().slice(0, 200) : undefined;
 }

@@ -3,7 +3,8 @@
 import type { Statement } from "../../core/availability.js";
 import type { Announcement } from "../../core/device.js";
 import { GatewayError } from "../../core/errors.js";
-import { checkValue, isWritable, type Point } from "../../core/point.js";
+import { type Category, checkValue, isWritable, type Point } from "../../core/point.js";
+import type { Unit } from "../../core/unit.js";
 import { isNumeric, numericFromText, textOf, type Value } from "../../core/value.js";
 import type { Message, OutMessage } from "../link.js";
 import type { Meaning, Misfit, Told } from "../meaning.js";
@@ -258,11 +259,11 @@ export function fitting(point: Point, said: Value): Value | undefined {
 	}
 }
 
-/** A read-only point for a value of which nothing else is known. */
-export function pointFor(said: Value, more: Pick<Point, "category" | "label"> & { readonly unit?: Extract<Point, { kind: "numeric" }>["unit"] } = {}): Point {
-	const { unit, ...base } = more;
-	if (isNumeric(said)) return { kind: "numeric", access: "r", ...base, ...(unit !== undefined && { unit }) };
-	return { kind: typeof said === "boolean" ? "boolean" : "text", access: "r", ...base };
+/** The read-only point that a value alone shows, with what else is known of it. */
+export function pointFor(said: Value, { unit, category, label }: { readonly unit?: Unit | undefined; readonly category?: Category | undefined; readonly label?: string | undefined } = {}): Point {
+	const base = { access: "r" as const, ...(category !== undefined && { category }), ...(label !== undefined && { label }) };
+	if (isNumeric(said)) return { kind: "numeric", ...base, ...(unit !== undefined && { unit }) };
+	return { kind: typeof said === "boolean" ? "boolean" : "text", ...base };
 }
 
 /** A message that makes a device do something. */

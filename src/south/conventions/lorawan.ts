@@ -5,7 +5,8 @@ import type { Unit } from "../../core/unit.js";
 import { unitFrom } from "../../core/unit.js";
 import { isNumeric, numericFromText, type Value } from "../../core/value.js";
 import { asValue, isArray, isNumber, isObject, type Json, parseJson } from "../json.js";
-import { pointOf, type Seen } from "./observed.js";
+import { pointFor } from "./learned.js";
+import type { Seen } from "./observed.js";
 import { saysNothing } from "./payload.js";
 import { type Quantity, quantityOf } from "./quantity.js";
 
@@ -31,7 +32,7 @@ export function scriptReadings(json: Json, at: UnixMillis | undefined, quantity:
 		const unit = stated ?? named.unit;
 		if (isNumeric(real) && (unit === "°C" || unit === "%") && NO_PROBE.has(real.number)) continue;
 		const category = named.category ?? (isNumeric(real) ? undefined : "status");
-		found.set(path, { point: path, value: real, as: pointOf(real, { unit, category }), ...(at !== undefined && { at }) });
+		found.set(path, { point: path, value: real, as: pointFor(real, { unit, category }), ...(at !== undefined && { at }) });
 	}
 	return [...found.values()];
 }
@@ -89,7 +90,7 @@ function numberOf(json: Json | undefined): number {
 /** One scalar that the server adds: a counter, a margin. */
 export function statusReading(point: string, json: Json | undefined, at: UnixMillis | undefined, unit?: Unit): Seen[] {
 	const value = asValue(json);
-	return value === undefined ? [] : [{ point, value, as: pointOf(value, { unit, category: "status" }), ...(at !== undefined && { at }) }];
+	return value === undefined ? [] : [{ point, value, as: pointFor(value, { unit, category: "status" }), ...(at !== undefined && { at }) }];
 }
 
 /** JSON inside of a JSON text, as ChirpStack 3 sends it; nothing when it is none. */

@@ -3,7 +3,6 @@
 import type { Announcement } from "../../core/device.js";
 import { GatewayError } from "../../core/errors.js";
 import { findPoint, type Point } from "../../core/point.js";
-import type { Unit } from "../../core/unit.js";
 import { isNumeric, numericFromNumber, textOf, type Value } from "../../core/value.js";
 import type { Meaning, Misfit, Told } from "../meaning.js";
 
@@ -142,11 +141,4 @@ export function joined(meanings: readonly Meaning[], live: boolean): Meaning {
 		...(announced.size > 0 && { announced: [...announced.values()] }), ...(gone.length > 0 && { gone }), ...(told.length > 0 && { told }),
 		...(states.length > 0 && { states }), ...(heard.length > 0 && { heard }), ...(misfits.length > 0 && { misfits }),
 	};
-}
-
-/** The point that a value alone shows. */
-export function pointOf(value: Value, { unit, category, label }: { readonly unit?: Unit | undefined; readonly category?: Point["category"] | undefined; readonly label?: string | undefined } = {}): Point {
-	const base = { access: "r" as const, ...(category !== undefined && { category }), ...(label !== undefined && { label }) };
-	if (isNumeric(value)) return { kind: "numeric", ...base, ...(unit !== undefined && { unit }) };
-	return typeof value === "boolean" ? { kind: "boolean", ...base } : { kind: "text", ...base };
 }

@@ -91,3 +91,11 @@ const NO_VALUE: ReadonlySet<string> = new Set(["", "none", "null", "unknown", "u
 export function saysNothing(text: string): boolean {
 	return text.length < 16 && NO_VALUE.has(text.trim().toLowerCase());
 }
+
+/** Longest word by which a sender names something. */
+const MAX_WORD = 200;
+
+/** A text of JSON that names something, without blanks around it; nothing for what is none, or empty. */
+export function wordIn(json: Json | undefined): string | undefined {
+	return typeof json === "string" && json.trim() !== "" ? json.trim().slice(0, MAX_WORD) : undefined;
+}

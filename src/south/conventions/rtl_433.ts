@@ -10,7 +10,8 @@ import { isNumber, isObject, type Json, type JsonObject } from "../json.js";
 import type { Message, OutMessage } from "../link.js";
 import { type Meaning, NOTHING } from "../meaning.js";
 import type { Convention } from "./convention.js";
-import { type Facts, joined, Observed, pointOf, type Seen } from "./observed.js";
+import { pointFor } from "./learned.js";
+import { type Facts, joined, Observed, type Seen } from "./observed.js";
 import { Payload, saysNothing } from "./payload.js";
 import { timeFrom } from "./times.js";
 
@@ -134,5 +135,5 @@ export function rtlPoint(key: string, value: Value): Point {
 	const plain = key.replace(/_?\d+(?=_[A-Za-z]+$|$)/, "");
 	const unit = known ? known[0] : (Object.hasOwn(KEYS, plain) ? KEYS[plain]![0] : SUFFIXES.find(([ending]) => key.endsWith(ending) || plain.endsWith(ending))?.[1]);
 	const category = known?.[1] ?? (STATUS.test(key) || !isNumeric(value) ? "status" : undefined);
-	return pointOf(value, { unit, category });
+	return pointFor(value, { unit, category });
 }

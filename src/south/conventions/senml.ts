@@ -15,7 +15,8 @@ import { isArray, isNumber, isObject } from "../json.js";
 import type { Message, OutMessage } from "../link.js";
 import type { Meaning } from "../meaning.js";
 import type { Convention } from "./convention.js";
-import { joined, Observed, pointOf, type Seen } from "./observed.js";
+import { pointFor } from "./learned.js";
+import { joined, Observed, type Seen } from "./observed.js";
 import { Payload } from "./payload.js";
 import { plausible } from "./times.js";
 
@@ -117,7 +118,7 @@ export class SenMl implements Convention {
 			const at = record.time >= FIRST_ABSOLUTE ? plausible(record.time * 1_000) : undefined;
 			const unit = record.unit !== undefined && Object.hasOwn(UNITS, record.unit) ? UNITS[record.unit] : undefined;
 			const take = (point: string, value: Value): void => {
-				const as = pointOf(value, { unit, ...(typeof value !== "object" && { category: "status" as const }) });
+				const as = pointFor(value, { unit, ...(typeof value !== "object" && { category: "status" as const }) });
 				// A value of the past of which nobody can say when it was: relative to a now that is not known here.
 				device.seen.push({ point: this.#named(address, point, record.unit, unit, device.seen), as, value, ...(at !== undefined && { at }), ...(at === undefined && record.time < 0 && { quality: "estimate" as const }) });
 			};

@@ -12,7 +12,7 @@ import type { Message, OutMessage } from "../link.js";
 import { type Meaning, NOTHING } from "../meaning.js";
 import type { Convention } from "./convention.js";
 import { Draft, fitting, out, pointFor, type Spec, Thing, Things, truthOf } from "./learned.js";
-import { macAddress, Payload } from "./payload.js";
+import { macAddress, Payload, wordIn } from "./payload.js";
 
 const BASE = "shellies/";
 /** Presence of devices that have not spoken yet. */
@@ -267,7 +267,3 @@ const LAMP: ReadonlyMap<string, Point> = new Map(Object.entries<Point>({
 	transition: { kind: "numeric", access: "rw", category: "status", unit: "ms", min: 0, max: 5_000, integer: true },
 	mode: { kind: "enum", access: "rw", category: "status", labels: ["white", "color"] },
 }));
-
-function wordIn(json: Json | undefined): string | undefined {
-	return typeof json === "string" && json.trim() !== "" ? json.trim().slice(0, 200) : undefined;
-}

@@ -14,7 +14,7 @@ import type { Message, OutMessage } from "../link.js";
 import { type Meaning, NOTHING } from "../meaning.js";
 import type { Convention } from "./convention.js";
 import { Draft, fitting, out, pointFor, Thing, Things, truthOf } from "./learned.js";
-import { macAddress, Payload } from "./payload.js";
+import { macAddress, Payload, wordIn } from "./payload.js";
 import { componentOf, isTold, memberPoint, setterOf } from "./shelly-component.js";
 import { unitByName } from "./quantity.js";
 
@@ -317,8 +317,4 @@ function split(topic: string): readonly [prefix: string, what: string] {
 
 function lastLevel(prefix: string): string {
 	return prefix.slice(prefix.lastIndexOf("/") + 1);
-}
-
-function wordIn(json: Json | undefined): string | undefined {
-	return typeof json === "string" && json.trim() !== "" ? json.trim().slice(0, MAX_PREFIX) : undefined;
 }

@@ -16,7 +16,7 @@ import { type Meaning, NOTHING } from "../meaning.js";
 import { isTopic } from "../mqtt/pattern.js";
 import type { Convention } from "./convention.js";
 import { Draft, out, pointFor, type Spec, Thing, Things } from "./learned.js";
-import { macAddress, Payload } from "./payload.js";
+import { macAddress, Payload, wordIn } from "./payload.js";
 import { categoryOf, isSecret, messageUnits, settingOf, truthBy, unitOf, valueOf } from "./tasmota-fields.js";
 import { timeFrom } from "./times.js";
 
@@ -380,10 +380,6 @@ function addressOf(levels: readonly string[], at: number): string {
 function baseOf(full: string, prefix: string, topic: string, host: string, mac: string): string {
 	const base = full.replaceAll("%prefix%", prefix).replaceAll("%topic%", topic).replaceAll("%hostname%", host).replaceAll("%id%", mac.slice(-6).toUpperCase());
 	return base.endsWith("/") ? base : `${base}/`;
-}
-
-function wordIn(json: Json | undefined): string | undefined {
-	return typeof json === "string" && json.trim() !== "" ? json.trim().slice(0, 200) : undefined;
 }
 
 function numbersIn(json: Json | undefined): number[] {

@@ -11,7 +11,8 @@ import { asValue, isNumber, isObject, type Json, type JsonObject } from "../json
 import type { Message, OutMessage } from "../link.js";
 import { type Meaning, NOTHING } from "../meaning.js";
 import type { Convention } from "./convention.js";
-import { type Facts, joined, Observed, pointOf, type Seen } from "./observed.js";
+import { pointFor } from "./learned.js";
+import { type Facts, joined, Observed, type Seen } from "./observed.js";
 import { macAddress, Payload, saysNothing } from "./payload.js";
 import { rtlReadings } from "./rtl_433.js";
 import { timeFrom } from "./times.js";
@@ -147,7 +148,7 @@ function readings(json: JsonObject, prefix: string, retained: boolean): Seen[] {
 	return Object.entries(json).flatMap(([key, one]): Seen[] => {
 		const value = LEFT_OUT.has(key) ? undefined : valueOf(key, one);
 		if (value === undefined || (retained && (key === "value" || key === "message"))) return [];
-		return [{ point: prefix + key, value, as: pointFor(key, value, json), ...(at !== undefined && { at }) }];
+		return [{ point: prefix + key, value, as: pointOfKey(key, value, json), ...(at !== undefined && { at }) }];
 	});
 }
 
@@ -160,13 +161,13 @@ function valueOf(key: string, json: Json): Value | undefined {
 	return isIdentity || !/^-?(?:0|[1-9]\d*)(?:\.\d+)?$/.test(value) ? value : (numericFromText(value) ?? value);
 }
 
-function pointFor(key: string, value: Value, json: JsonObject): Point {
+function pointOfKey(key: string, value: Value, json: JsonObject): Point {
 	const known = KEYS.find(([pattern]) => pattern.test(key));
 	// A key and `u` is the unit of that key; `unit` is that of the weight.
 	const stated = wordOf(json[`${key}u`]) ?? (key === "weight" || key === "value" ? wordOf(json["unit"]) : undefined);
 	const unit = stated === undefined ? known?.[1] : unitFrom(stated);
 	const category = known?.[2] ?? (typeof value === "object" ? undefined : "status");
-	return pointOf(value, { unit, category });
+	return pointFor(value, { unit, category });
 }
 
 function wordOf(json: Json | undefined): string | undefined {

@@ -262,3 +262,21 @@ test("hear() throws nothing for damaged configs and states", () => {
 		}
 	}
 });
+
+test("a config that is said again, as a broker does with each new session, says nothing new", () => {
+	const ha = new HomeAssistant();
+	const [topic, config] = [topicOf("sensor", "temp"), { device, state_topic: "kiln/t", name: "T" }];
+	assert.equal(ha.hear(message(topic, config, true))?.announced?.length, 1);
+	assert.deepEqual(ha.hear(message(topic, config, true)), {});
+	assert.deepEqual(readings(ha.hear(message("kiln/t", "5"))), { temp: "5" });
+	assert.equal(ha.hear(message(topic, { ...config, name: "U" }, true))?.announced?.length, 1);
+	assert.deepEqual(ha.hear(message(topic, "", true))?.gone, ["kiln-7"]);
+	assert.equal(ha.hear(message(topic, config, true))?.announced?.length, 1);
+});
+
+test("a device keeps at most 64 names, however often its config brings others", () => {
+	const ha = new HomeAssistant();
+	let aliases = 0;
+	for (let at = 0; at < 100; at++) aliases = ha.hear(message(topicOf("sensor", "temp"), { device: { ...device, identifiers: ["kiln-7", `other-${at}`] }, state_topic: "kiln/t" }))?.announced?.[0]?.aliases?.length ?? 0;
+	assert.equal(aliases, 64);
+});

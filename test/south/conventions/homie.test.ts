@@ -232,3 +232,26 @@ for (const version of [4, 5] as const) {
 		}
 	});
 }
+
+test("a description that is said again, as a broker does with each new session, is not made anew with each attribute", () => {
+	const properties = Array.from({ length: 400 }, (_, at) => `p${at}`);
+	const attributes: (readonly [string, string])[] = [["n/$properties", properties.join(",")], ...properties.flatMap((property) => [[`n/${property}/$datatype`, "float"], [`n/${property}/$unit`, "°C"]] as const)];
+	const homie = new Homie();
+	hearAll(homie, "homie/big", [["$homie", "4.0.0"], ["$state", "init"], ["$nodes", "n"], ...attributes, ["$state", "ready"]]);
+	const began = performance.now();
+	assert.ok(hearAll(homie, "homie/big", attributes).every((meaning) => meaning?.announced === undefined));
+	const took = performance.now() - began;
+	assert.ok(took < 500, `${took} ms`); // 3 s where each attribute makes all points again
+	assert.equal(homie.hear(message("homie/big/n/p0/$unit", "°F"))?.announced?.[0]?.points["n/p0"]?.kind, "numeric");
+});
+
+test("a child follows its root, the one that its last description names", () => {
+	const homie = new Homie();
+	const describe = (id: string, root?: string): void => void homie.hear(message(`homie/5/${id}/$description`, { homie: "5.0", version: 1, nodes: {}, ...(root !== undefined && { root, parent: root }) }));
+	for (const id of ["a", "b", "child"]) homie.hear(message(`homie/5/${id}/$state`, "ready"));
+	for (const [id, root] of [["a"], ["b"], ["child", "a"], ["child", "b"]] as const) describe(id, root);
+	assert.deepEqual(statesOf(homie.hear(message("homie/5/a/$state", "lost"))), { a: "offline" });
+	assert.deepEqual(statesOf(homie.hear(message("homie/5/b/$state", "lost"))), { b: "offline", child: "offline" });
+	homie.hear(message("homie/5/child/$state", ""));
+	assert.deepEqual(statesOf(homie.hear(message("homie/5/b/$state", "ready"))), { b: "online" });
+});

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { joined, Observed, pointOf, type Seen } from "../../../src/south/conventions/observed.js";
+import { pointFor } from "../../../src/south/conventions/learned.js";
+import { joined, Observed, type Seen } from "../../../src/south/conventions/observed.js";
 import { plausible, timeFrom } from "../../../src/south/conventions/times.js";
 import type { Unit } from "../../../src/core/unit.js";
 import type { Value } from "../../../src/core/value.js";
 import { numeric, readings, reasons } from "./said.js";
 
 function seen(point: string, value: Value, unit?: Unit): Seen {
-	return { point, value, as: pointOf(value, { unit }) };
+	return { point, value, as: pointFor(value, { unit }) };
 }
 
 test("see() announces a device when it is new, has a new point or fact, or another unit, and not else", () => {

@@ -370,3 +370,13 @@ test("SparkplugNode that was announced before the gateway came is asked for its 
 	await until("the last count", () => site.value("Plant/press-3/valve", "Turns") === String(sim.state.turns));
 	assert.equal(sim.heard.rebirths, 2);
 });
+
+for (const name of ["__proto__", "constructor", "toString"]) {
+	test(`a metric may be named "${name}"`, () => {
+		const sparkplug = new Sparkplug();
+		const meaning = sparkplug.hear(say("NBIRTH", payload({ time: T, seq: 0 }, metric({ name: "bdSeq", type: 4, long: 5n }), metric({ name, type: 11, bool: true }))));
+		assert.deepEqual(Object.entries(meaning?.announced?.[0]?.points ?? {}).map(([point, { kind }]) => [point, kind]), [[name, "boolean"]]);
+		assert.deepEqual(Object.entries(readings(meaning)), [[name, true]]);
+		assert.deepEqual(Object.entries(readings(sparkplug.hear(say("NDATA", payload({ time: T, seq: 1 }, metric({ name, type: 11, bool: false })))))), [[name, false]]);
+	});
+}
