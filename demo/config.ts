@@ -85,7 +85,7 @@ devices:
   - { id: coffee, link: house, address: zwave/kitchen/coffee_plug, name: Coffee machine }
   - id: saw                                                                         # Tasmota
     link: house
-    address: plug_530a01
+    address: 02005e530a01
     name: Band saw
     points: { POWER: { category: momentary, label: saw }, ENERGY.TotalStartTime: { category: status }, ENERGY.Yesterday: { category: status }, ENERGY.Today: { category: status } }
   - id: bench                                                                       # Shelly, of the newer generations

@@ -37,6 +37,13 @@ export interface NodeRole {
 /** How long `start()` tries before it gives up, and `stop()` before it cuts the line; by real time, as the library keeps it. */
 const PATIENCE_MS = 10_000;
 
+/** Wait for an end that the library does not always tell: two seconds, by real time. */
+export async function soon(end: Promise<unknown>): Promise<void> {
+	let timer: NodeJS.Timeout | undefined;
+	await Promise.race([end, new Promise<void>((resolve) => (timer = setTimeout(resolve, 2_000)))]);
+	clearTimeout(timer);
+}
+
 /** The network stack of a small device: clean session, last will, keep-alive, and a new try each second. */
 export class MqttNode {
 	readonly #options: MqttOptions;
@@ -122,7 +129,7 @@ export class MqttNode {
 		// A farewell that the broker did not take is no fault of the device: the will says it instead.
 		if (client.connected) await Promise.race([leave().catch(() => undefined), lost]);
 		clearTimeout(patience);
-		await client.endAsync(true);
+		await soon(client.endAsync(true));
 	}
 
 	/** Vanish: the socket dies without DISCONNECT, so that the broker speaks the will. Stays away until `start()`. */
@@ -131,7 +138,7 @@ export class MqttNode {
 		this.#client = undefined;
 		if (client === undefined) return;
 		client.stream.destroy();
-		await client.endAsync(true);
+		await soon(client.endAsync(true));
 	}
 
 	/** The network blinks: the socket dies, and the device comes back by itself about a second later. */

@@ -1,6 +1,6 @@
 import { connect, type MqttClient } from "mqtt";
 import { systemClock, type SimClock } from "./clock.js";
-import type { MqttOptions } from "./mqtt-node.js";
+import { type MqttOptions, soon } from "./mqtt-node.js";
 
 /** What a bridge or a server does with its broker: like `MqttNode`, but its will may be missing, in bytes, or not retained, and new with each connection. */
 export interface PublisherRole {
@@ -82,6 +82,6 @@ export class Publisher {
 		this.#client = undefined;
 		if (client === undefined) return;
 		client.stream.destroy();
-		await client.endAsync(true);
+		await soon(client.endAsync(true));
 	}
 }

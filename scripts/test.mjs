@@ -11,6 +11,8 @@ import { join, relative, resolve, sep } from "node:path";
 import { guarded, root, say, setup, SetupError, testPackages } from "./setup.mjs";
 
 /** Minutes after which a run is taken to hang. JIDWAY_TEST_MINUTES overrides. */
+/** One test, or a file's worth of live ones: a hang is a failure of that test, and not of the run. */
+const TEST_TIMEOUT_MS = 400_000;
 const minutes = { quick: 5, default: 12, long: 120 };
 
 await guarded(main);
@@ -96,7 +98,7 @@ async function checkSources(watch) {
 async function runTests(files, concurrency, env, watch) {
 	const folder = mkdtempSync(join(tmpdir(), "jidway-result-"));
 	const resultFile = join(folder, "result.json");
-	const args = ["--import", "tsx", "--test", `--test-concurrency=${concurrency}`, "--test-reporter", join(root, "scripts", "test-reporter.mjs"), "--test-reporter-destination", "stdout", ...files.map((file) => relative(root, file))];
+	const args = ["--import", "tsx", "--test", `--test-concurrency=${concurrency}`, `--test-timeout=${TEST_TIMEOUT_MS}`, "--test-reporter", join(root, "scripts", "test-reporter.mjs"), "--test-reporter-destination", "stdout", ...files.map((file) => relative(root, file))];
 	try {
 		const code = await start(args, { stdio: ["ignore", "inherit", "inherit"], env: { ...env, JIDWAY_TEST_RESULT: resultFile } }, watch);
 		return { code, result: existsSync(resultFile) ? JSON.parse(readFileSync(resultFile, "utf8")) : undefined };

@@ -1,6 +1,6 @@
 import { inWords } from "../core/availability.js";
 import type { Millis, UnixMillis } from "../core/clock.js";
-import type { Point } from "../core/point.js";
+import { isWritable, type Point } from "../core/point.js";
 import type { Reading } from "../core/reading.js";
 import type { Twin } from "../core/twin.js";
 import { textOf } from "../core/value.js";
@@ -29,8 +29,8 @@ export function statusOf(twin: Twin, visible: readonly string[], now: UnixMillis
 		const reading = twin.readings.get(name);
 		return point && point.category !== "identity" && reading && reading.quality !== "error" ? [{ name, point, reading }] : [];
 	});
-	// What a device measures goes before how it is set: settings are shown where it measures little.
-	const measured = known.filter(({ point }) => (point.category ?? "momentary") === "momentary");
+	// What a device measures goes before how it is set: settings are shown where it measures little. On or off is no setting.
+	const measured = known.filter(({ point }) => (point.category ?? "momentary") === "momentary" || (point.kind === "boolean" && isWritable(point)));
 	const shown = (measured.length >= ENOUGH_MEASURED ? measured : known).slice(0, MAX_VALUES);
 	const unitOf = (point: Point): string | undefined => (point.kind === "numeric" ? point.unit : undefined);
 	const texts = shown.map(({ name, point, reading }) => {

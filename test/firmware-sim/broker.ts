@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Aedes } from "aedes";
+import { soon } from "../../firmware-sim/mqtt-node.js";
+import { inOrder } from "../../src/south/mqtt/broker.js";
 import { connect, type MqttClient } from "mqtt";
 
 export interface Heard {
@@ -27,6 +29,7 @@ export class TestBroker {
 
 	static async start(): Promise<TestBroker> {
 		const aedes = await Aedes.createBroker();
+		inOrder(aedes);
 		const sockets = new Set<Socket>();
 		const server = createServer((socket) => {
 			socket.setNoDelay(true); // or every acknowledgement waits 40 ms for company
@@ -41,10 +44,10 @@ export class TestBroker {
 		await new Promise<void>((resolve) => listener.once("connect", () => resolve()));
 		await listener.subscribeAsync("#", { qos: 1 });
 		return new TestBroker(url, listener, async () => {
-			await listener.endAsync(true);
-			await new Promise<void>((resolve) => aedes.close(() => resolve()));
+			await soon(listener.endAsync(true));
 			for (const socket of sockets) socket.destroy();
-			await new Promise<void>((resolve) => server.close(() => resolve()));
+			await soon(new Promise<void>((resolve) => aedes.close(() => resolve())));
+			await soon(new Promise<void>((resolve) => server.close(() => resolve())));
 		});
 	}
 
@@ -69,7 +72,7 @@ export class TestBroker {
 		await new Promise<void>((resolve) => latecomer.once("connect", () => resolve()));
 		await latecomer.subscribeAsync("#", { qos: 1 });
 		await until("the retained messages", () => found.has(end));
-		await latecomer.endAsync(true);
+		await soon(latecomer.endAsync(true));
 		return found;
 	}
 

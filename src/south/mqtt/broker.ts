@@ -82,6 +82,7 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
 			else done(null);
 		},
 	});
+	inOrder(aedes);
 	let isClosing = false;
 	const addresses = new WeakMap<object, string>();
 	const refused = (client: Client | null, error: Error): void => {
@@ -134,6 +135,25 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
 		await close();
 		throw error;
 	}
+}
+
+/**
+ * Number messages as they are handed out, and not as they came in.
+ *
+ * COMPAT(aedes 1.2): a client to which several filters apply is spared duplicates by a number that must rise; but a retained
+ * or QoS 1 message takes longer on its way through than a plain one behind it, arrives with the lower number, and is dropped.
+ * The number is not used otherwise, since no session outlives its connection here.
+ */
+export function inOrder(aedes: Aedes): void {
+	const mq: unknown = Reflect.get(aedes, "mq");
+	if (typeof mq !== "object" || mq === null) throw new Error("Cannot find the message queue of aedes: found no object");
+	const emit: unknown = Reflect.get(mq, "emit");
+	if (typeof emit !== "function") throw new Error("Cannot find how aedes hands out messages: found no function");
+	let last = 0;
+	Reflect.set(mq, "emit", (packet: object, done: unknown): unknown => {
+		Reflect.set(packet, "brokerCounter", ++last);
+		return Reflect.apply(emit, mq, [packet, done]);
+	});
 }
 
 function late(): Error {

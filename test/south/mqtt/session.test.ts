@@ -493,6 +493,22 @@ describe("MqttLink without a broker", () => {
 });
 
 describe("startBroker()", () => {
+	test("hands out retained, plain and acknowledged messages in their order, each once, whatever filters overlap", async () => {
+		const { port, own } = await broker();
+		const listener = run(own.url, own, ["a/#", "+/+", "#"]);
+		await listener.until(() => listener.states.length > 0);
+		const talker = run(`mqtt://127.0.0.1:${port}`, { clientId: "talker" }, []);
+		await talker.until(() => talker.states.length > 0);
+		await listener.link.send({ kind: "message", topic: "ready", payload: "1" }, new AbortController().signal);
+		await listener.until(() => listener.packets.length > 0);
+		const sent = Array.from({ length: 60 }, (_, at) => ({ kind: "message" as const, topic: `a/${at}`, payload: String(at), retain: at % 3 === 0, qos: at % 2 === 0 ? 0 as const : 1 as const }));
+		await Promise.all(sent.map((out) => talker.link.send(out, new AbortController().signal)));
+		await listener.until(() => listener.packets.length >= 61);
+		await new Promise((resolve) => setTimeout(resolve, 50));
+		const topics = listener.packets.slice(1).map(({ body }) => (body.kind === "message" ? body.topic : ""));
+		assert.deepEqual([...topics].sort(), sent.map(({ topic }) => topic).sort());
+	});
+
 	test("is open to others only with users", async () => {
 		for (const listen of ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"]) await assert.rejects(startBroker({ listen }, clock, () => undefined), (error: unknown) => error instanceof GatewayError && error.fault === "bad-config" && /without users/.test(error.message));
 		for (const listen of ["", "1883", "localhost", "127.0.0.1:99999", "a b:1"]) await assert.rejects(startBroker({ listen }, clock, () => undefined), /wanted HOST:PORT/);
