@@ -28,7 +28,13 @@ export class TestBroker {
 	}
 
 	static async start(): Promise<TestBroker> {
-		const aedes = await Aedes.createBroker();
+		// As in the embedded broker: sessions end with their connection, and messages arrive in their order.
+		const aedes = await Aedes.createBroker({
+			preConnect: (_client, packet, done) => {
+				Object.assign(packet, { clean: true });
+				done(null, true);
+			},
+		});
 		inOrder(aedes);
 		const sockets = new Set<Socket>();
 		const server = createServer((socket) => {

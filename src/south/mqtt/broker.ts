@@ -142,16 +142,18 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
  *
  * COMPAT(aedes 1.2): a client to which several filters apply is spared duplicates by a number that must rise; but a retained
  * or QoS 1 message takes longer on its way through than a plain one behind it, arrives with the lower number, and is dropped.
- * The number is not used otherwise, since no session outlives its connection here.
+ * Only where no session outlives its connection, as here: the number is also what a kept message is found by.
  */
 export function inOrder(aedes: Aedes): void {
 	const mq: unknown = Reflect.get(aedes, "mq");
 	if (typeof mq !== "object" || mq === null) throw new Error("Cannot find the message queue of aedes: found no object");
 	const emit: unknown = Reflect.get(mq, "emit");
 	if (typeof emit !== "function") throw new Error("Cannot find how aedes hands out messages: found no function");
-	let last = 0;
 	Reflect.set(mq, "emit", (packet: object, done: unknown): unknown => {
-		Reflect.set(packet, "brokerCounter", ++last);
+		// The broker's own count: what it replays to a new subscription is numbered by it, too.
+		const next = Number(Reflect.get(aedes, "counter")) + 1;
+		Reflect.set(aedes, "counter", next);
+		Reflect.set(packet, "brokerCounter", next);
 		return Reflect.apply(emit, mq, [packet, done]);
 	});
 }
