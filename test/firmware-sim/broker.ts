@@ -30,6 +30,7 @@ export class TestBroker {
 	static async start(): Promise<TestBroker> {
 		// As in the embedded broker: sessions end with their connection, and messages arrive in their order.
 		const aedes = await Aedes.createBroker({
+			concurrency: 0, // no queue in which a message could be overtaken
 			preConnect: (_client, packet, done) => {
 				Object.assign(packet, { clean: true });
 				done(null, true);
