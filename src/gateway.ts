@@ -38,7 +38,7 @@ export interface Parts {
 	readonly clock: Clock;
 	readonly log: Log;
 	/** What this gateway can do: the modules of the north wing, and the router that gives each stanza to one of them. */
-	north(verbs: Verbs): { readonly modules: readonly XepModule[]; readonly router: Router };
+	north(verbs: Omit<Verbs, "ask">): { readonly modules: readonly XepModule[]; readonly router: Router };
 }
 
 /** The gateway while it runs. */
@@ -71,7 +71,7 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 	const underWay = new Map<Twin, number>();
 	const listening = new Set<string>();
 	const faults = new FaultCounter(clock, ({ where, reason, sample, count }) => log.warn({ where, reason, sample, count }, `Cannot use what "${where}" sent: ${reason}`));
-	const verbs: Verbs = { domain, name, registry, access, clock, log, say, online: () => stream.online, status, execute };
+	const verbs: Omit<Verbs, "ask"> = { domain, name, registry, access, clock, log, history: store, say, online: () => stream.online, status, execute };
 	const { modules, router } = north(verbs);
 
 	// ---- South to north: packet → meaning → twin → store and modules ----
@@ -294,7 +294,10 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 			if (state.online) {
 				log.info({ domain }, `Uplink is online as ${domain}`);
 				each((module) => module.connected?.());
-			} else if (wasUp && !isStopping) log.warn({ domain, reason: state.reason }, `Uplink is offline: ${state.reason}`);
+				return;
+			}
+			if (wasUp) each((module) => module.disconnected?.());
+			if (wasUp && !isStopping) log.warn({ domain, reason: state.reason }, `Uplink is offline: ${state.reason}`);
 			else log[state.permanent ? "error" : "info"]({ domain, reason: state.reason }, `Uplink is not online: ${state.reason}`);
 		},
 	}, stopping.signal);

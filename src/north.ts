@@ -15,6 +15,7 @@ import { Subscriptions } from "./north/subscriptions.js";
 import { time } from "./north/time.js";
 import { vcard } from "./north/vcard.js";
 import { version } from "./north/version.js";
+import { Requests } from "./xmpp/requests.js";
 
 export interface NorthOptions {
 	readonly store: SubscriptionStore;
@@ -27,7 +28,9 @@ export interface NorthOptions {
 }
 
 /** Build the north wing: the modules, and the router that gives each stanza to one of them. */
-export function northWing(verbs: Verbs, { store, newId, version: software, utcOffset }: NorthOptions): { readonly modules: readonly XepModule[]; readonly router: Router } {
+export function northWing(roof: Omit<Verbs, "ask">, { store, newId, version: software, utcOffset }: NorthOptions): { readonly modules: readonly XepModule[]; readonly router: Router } {
+	const requests = new Requests({ clock: roof.clock, newId, send: (stanza) => roof.say(stanza) });
+	const verbs: Verbs = { ...roof, get access() { return roof.access; }, ask: (question, options) => requests.ask(question, options) };
 	const all = (): readonly XepModule[] => modules;
 	const caps = capabilities(verbs, all);
 	const sensorData = readout(verbs);
@@ -43,7 +46,8 @@ export function northWing(verbs: Verbs, { store, newId, version: software, utcOf
 		last(verbs),
 		vcard(verbs),
 		pubsub(),
+		{ disconnected: () => requests.failAll("the uplink was lost") },
 	];
-	return { modules, router: router(verbs, modules) };
+	return { modules, router: router(verbs, modules, { reply: (iq) => void requests.take(iq) }) };
 }
 

@@ -1,6 +1,6 @@
 // The config file as a type; what a single value means is in values.ts, how faults are told in load.ts.
 import { z } from "zod";
-import { access, bytes, deviceId, domain, duration, identifier, listen, unit } from "./values.js";
+import { access, bytes, deadband, deviceId, domain, duration, identifier, listen, unit } from "./values.js";
 
 const category = z.enum(["momentary", "peak", "status", "computed", "identity"]);
 
@@ -101,6 +101,14 @@ const rule = z.strictObject({
 	points: z.record(z.string().min(1), z.array(z.string().min(1)).min(1)).optional(),
 });
 
+const reportRule = z.strictObject({
+	points: z.array(z.string().regex(/^[^.]+\..+$/, "must be DEVICE.POINT, where * stands for any characters")).min(1).describe("Patterns DEVICE.POINT; * matches any characters, dots included"),
+	deadband: deadband.optional().describe("A change smaller than this is not told: 0.2 in the unit of the point, or \"5%\" of the value that was told last"),
+	heartbeat: duration.optional().describe("An unchanged value is told again after this long, with its own time"),
+	min_interval: duration.optional().describe("A point is told at most so often; what comes too early is told at the end of the interval"),
+	max_age: duration.optional().describe("A value older than this is marked as stale"),
+});
+
 /** The whole file: design §3.2. */
 export const configSchema = z.strictObject({
 	version: z.literal(1).default(1),
@@ -114,6 +122,16 @@ export const configSchema = z.strictObject({
 	links: z.array(z.discriminatedUnion("kind", [mqttLink, serialLink])).min(1, "must list at least one link: an MQTT broker or a serial port"),
 	devices: z.array(device).default([]),
 	definitions: z.string().min(1).optional().describe("A folder of your own device definitions, read beside those that come with Jidway"),
+	report: z.array(reportRule).default([]).describe("What leaves the gateway: the first rule that matches a point; without one every change does"),
+	history: z.strictObject({
+		keep: duration.prefault("30d").describe("Older readings are deleted"),
+		limit: bytes.prefault("512MB").describe("A larger database loses its oldest readings"),
+		flush: duration.prefault("5s").describe("How long readings that nobody waits for may stay in memory: what a power cut may cost. Those of acknowledged messages are written at once"),
+	}).prefault({}),
+	outbox: z.strictObject({
+		keep: duration.prefault("7d").describe("What could not be delivered for so long is given up"),
+		limit: bytes.prefault("64MB").describe("A larger outbox loses its oldest letters that are not urgent"),
+	}).prefault({}),
 	web: z.strictObject({ listen: listen }).prefault({ listen: "127.0.0.1:8642" }),
 	log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info") }).prefault({}),
 	limits: z.strictObject({

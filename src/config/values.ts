@@ -19,6 +19,15 @@ export const bytes = z.string().transform((text, context): number => {
 	return z.NEVER;
 });
 
+/** How small a change is none: in the unit of the point, or in percent of the value before. */
+export const deadband = z.union([z.number().positive(), z.string()]).transform((said, context): { readonly absolute: number } | { readonly percent: number } => {
+	if (typeof said === "number") return { absolute: said };
+	const match = /^(\d+(?:\.\d+)?)\s*%$/.exec(said.trim());
+	if (match && Number(match[1]) > 0) return { percent: Number(match[1]) };
+	context.addIssue({ code: "custom", message: `is no deadband: "${said}"; write 0.2 or "5%"` });
+	return z.NEVER;
+});
+
 export const unit = z.string().transform((text, context): Unit => {
 	const found = unitFrom(text);
 	if (found !== undefined) return found;

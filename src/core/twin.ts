@@ -9,10 +9,12 @@ import { sameValue, type Value } from "./value.js";
 /** What one event changed. Modules of the north wing turn it into stanzas. */
 export interface Change {
 	readonly twin: Twin;
-	/** Readings whose value is not the one before. */
+	/** Readings to be told: those whose value is not the one before; after the report policy also those that it repeats, with their old times. */
 	readonly readings: readonly Reading[];
 	/** The availability is not the one before. */
 	readonly availability: boolean;
+	/** Points whose last value has become stale, or is fresh again, while it may be the same value. */
+	readonly aged?: readonly string[];
 }
 
 /** A source clock may be this much ahead; what claims to be later than that does not hold back what comes after it. */

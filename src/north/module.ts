@@ -1,10 +1,12 @@
 import type { Access } from "../core/access.js";
 import type { Clock } from "../core/clock.js";
 import type { Command, Outcome } from "../core/command.js";
+import type { History } from "../core/journal.js";
 import type { Log } from "../core/log.js";
 import type { Registry } from "../core/registry.js";
 import type { GatewayStatus } from "../core/status.js";
 import type { Change, Twin } from "../core/twin.js";
+import type { Question } from "../xmpp/requests.js";
 import type { Element } from "../xmpp/xml.js";
 
 /** What the roof hands to a module: verbs, never a link and never the stream. */
@@ -14,6 +16,7 @@ export interface Verbs {
 	/** What people call this gateway. */
 	readonly name: string;
 	readonly registry: Registry;
+	/** The rules of this moment: another object after the config has changed. */
 	readonly access: Access;
 	readonly clock: Clock;
 	readonly log: Log;
@@ -21,6 +24,10 @@ export interface Verbs {
 	say(stanza: Element | string): boolean;
 	/** Is the uplink online? */
 	online(): boolean;
+	/** Ask somebody, and wait for the result. @throws {RequestError} for an error, and for no answer within `timeoutMs` (30 s) or while offline. */
+	ask(question: Question, options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<Element>;
+	/** The past, as far as the journal keeps it. What an asker may see of it is the module's business. */
+	readonly history: History;
 	/** How the gateway itself is. */
 	status(): GatewayStatus;
 	/**
@@ -109,7 +116,7 @@ export interface XepModule {
 	/** A message of ours came back: of type error, and never answered. */
 	bounced?(incoming: Incoming): void;
 	presence?(incoming: Incoming): void;
-	/** Something became different south of here. */
+	/** Something became different south of here, as far as the report policy lets it out. */
 	changed?(change: Change): void;
 	/** A device is new, or its source described it anew. */
 	added?(twin: Twin): void;
@@ -117,6 +124,8 @@ export interface XepModule {
 	removed?(twin: Twin): void;
 	/** The uplink came online, again or for the first time. */
 	connected?(): void;
+	/** The uplink was lost: what was on its way may be lost with it. */
+	disconnected?(): void;
 	/** Last words before the stream closes. Bounded by the caller. */
 	closing?(): void;
 }

@@ -5,6 +5,7 @@ import Database from "libsql";
 import type { Clock, Millis } from "../core/clock.js";
 import type { Announcement } from "../core/device.js";
 import { GatewayError, messageOf } from "../core/errors.js";
+import type { Bucket, Extent, History, Row } from "../core/journal.js";
 import type { Log } from "../core/log.js";
 import type { Quality, Reading } from "../core/reading.js";
 import type { Subscription, SubscriptionStore } from "../core/subscription.js";
@@ -33,7 +34,7 @@ const FILE = "jidway.sqlite";
 const FORGET_AFTER: Millis = 30 * 86_400_000;
 
 /** What survives a restart: subscriptions at once, twins within some seconds. */
-export class Store implements SubscriptionStore {
+export class Store implements SubscriptionStore, History {
 	readonly #db: Database.Database;
 	readonly #log: Log;
 	readonly #clock: Clock;
@@ -163,6 +164,18 @@ export class Store implements SubscriptionStore {
 		this.#dirty.delete(twin);
 		this.#removed.set(`${link}\n${address}`, { link, address });
 		this.#schedule();
+	}
+
+	async rows(): Promise<readonly Row[]> {
+		return [];
+	}
+
+	async buckets(): Promise<readonly Bucket[]> {
+		return [];
+	}
+
+	async extent(): Promise<Extent> {
+		return { rows: 0 };
 	}
 
 	/** Write what is only in memory. What fails stays there, and is tried again. */

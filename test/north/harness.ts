@@ -13,8 +13,10 @@ import { numericFromText, type Value } from "../../src/core/value.js";
 import type { Verbs, XepModule } from "../../src/north/module.js";
 import { type Router, router } from "../../src/north/router.js";
 import { parseStanza } from "../../src/xmpp/parser.js";
+import { Requests } from "../../src/xmpp/requests.js";
 import type { Element } from "../../src/xmpp/xml.js";
 import { FAKE_START, FakeClock, settle } from "../fakes/clock.js";
+import { MemoryHistory } from "../fakes/history.js";
 
 export const DOMAIN = "things.example.org";
 /** Alice owns all, Oscar operates the pumps, Bob may see the weather's temperature, Mallory has no rule, Norma is refused by name. */
@@ -93,6 +95,9 @@ export class Harness {
 	readonly clock = new FakeClock();
 	readonly registry = new Registry();
 	readonly store: MemoryStore;
+	readonly history = new MemoryHistory();
+	/** What modules asked others, by `ask()`. */
+	readonly requests: Requests;
 	readonly verbs: Verbs;
 	readonly modules: readonly XepModule[];
 	/** Every command that was executed, in order. */
@@ -114,6 +119,8 @@ export class Harness {
 		this.access = new Access(options.access ?? RULES);
 		const execute = options.execute ?? (async (): Promise<Outcome> => ({ kind: "sent" }));
 		const harness = this;
+		let asked = 0;
+		this.requests = new Requests({ clock: this.clock, newId: () => `ask-${++asked}`, send: (stanza) => this.verbs.say(stanza) });
 		this.verbs = {
 			domain: DOMAIN,
 			name: "Greenhouse",
@@ -129,6 +136,8 @@ export class Harness {
 				return true;
 			},
 			online: () => this.#online,
+			ask: (question, asking) => this.requests.ask(question, asking),
+			history: this.history,
 			status: () => ({ started: FAKE_START, uplink: { up: true, since: FAKE_START }, links: [], devices: this.registry.size, faults: [] }),
 			execute: (command) => {
 				this.commands.push(command);
@@ -137,7 +146,7 @@ export class Harness {
 		};
 		for (const [id, given] of Object.entries(options.devices ?? { "weather": WEATHER, "pump-1": PUMP })) this.#announce(id, given);
 		this.modules = modules(this.verbs, this.store);
-		this.#router = router(this.verbs, this.modules, { reply: (iq) => void this.replies.push(iq) });
+		this.#router = router(this.verbs, this.modules, { reply: (iq) => { if (!this.requests.take(iq)) this.replies.push(iq); } });
 	}
 
 	/** A stanza from the server, as text. Nothing is waited for. */
@@ -219,6 +228,8 @@ export class Harness {
 
 	disconnect(): void {
 		this.#online = false;
+		this.requests.failAll("the uplink was lost");
+		for (const module of this.modules) module.disconnected?.();
 	}
 
 	/** Last words; what is said after them counts as never said. */
