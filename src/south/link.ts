@@ -50,8 +50,25 @@ export interface Silence {
 export interface Packet {
 	readonly body: Message | Line | BinaryMessage | Registers | Silence | LinkNews;
 	readonly received: UnixMillis;
-	/** Its readings were taken over: an MQTT QoS 1 message is acknowledged now, and not before. Call it once, whatever the packet meant. */
+	/**
+	 * How it is told from its own repetition, where its sender waits for an acknowledgement: to be written down with its readings, so that
+	 * a repetition is known after a restart too. Nothing: nobody waits.
+	 */
+	readonly delivery?: Remembered;
+	/** Its readings are safe: an MQTT QoS 1 message is acknowledged now, and not before. Call it once, whatever the packet meant. */
 	taken(): void;
+}
+
+/** A message that was taken over: the number by which its sender knows it, and a hash of what it said. */
+export interface Remembered {
+	readonly id: number;
+	readonly hash: string;
+}
+
+/** What of an earlier run a link may still be asked about, and where it says that nobody will ask any more. */
+export interface Memory {
+	readonly delivered: readonly Remembered[];
+	release(ids: readonly number[] | "all"): void;
 }
 
 export interface OutMessage {

@@ -3,6 +3,7 @@
 // Source: https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html
 
 import { createHash } from "node:crypto";
+import type { Memory, Remembered } from "../link.js";
 
 /** Acknowledged messages that are remembered: more than any broker keeps in flight at once. */
 const MAX_REMEMBERED = 2_000;
@@ -20,8 +21,8 @@ interface Entry {
 /**
  * Acknowledges in the order of arrival [MQTT-4.6.0-2], each message only when it was taken over, on the connection that it came by last.
  *
- * It outlives connections: what is redelivered although it was taken over, since the acknowledgement was lost, is acknowledged again and dropped;
- * what is redelivered while it is still being taken over is not delivered twice.
+ * It outlives connections, and by what the store remembers also this process: what is redelivered although it was taken over, since the
+ * acknowledgement was lost, is acknowledged again and dropped; what is redelivered while it is still being taken over is not delivered twice.
  */
 export class InFlight {
 	/** Of this connection, in the order of arrival, not acknowledged yet. */
@@ -29,11 +30,22 @@ export class InFlight {
 	/** The last message of each id, the latest last. */
 	readonly #remembered = new Map<number, Entry>();
 	#send: ((id: number) => void) | undefined;
+	readonly #memory: Memory | undefined;
+
+	/** @param memory What an earlier process took over, and whose acknowledgement it may have lost. */
+	constructor(memory?: Memory) {
+		this.#memory = memory;
+		// Acknowledged, as far as is known: the first ping of a connection that did not bring them again says that the broker has no more of them.
+		for (const { id, hash } of memory?.delivered ?? []) this.#remember({ id, hash, taken: true, acknowledged: true, pinged: false });
+	}
 
 	/** A connection begins. @param resumed False when the broker has no session: its ids begin anew. @param send Sends a PUBACK on this connection. */
 	open(resumed: boolean, send: (id: number) => void): void {
 		this.#waiting = [];
-		if (!resumed) this.#remembered.clear();
+		if (!resumed && this.#remembered.size > 0) {
+			this.#remembered.clear();
+			this.#memory?.release("all");
+		}
 		this.#send = send;
 	}
 
@@ -43,8 +55,8 @@ export class InFlight {
 		this.#send = undefined;
 	}
 
-	/** A message arrived. @returns What to call when it was taken over; nothing for one that must not be delivered again. */
-	arrived(id: number, dup: boolean, topic: string, payload: Uint8Array): (() => void) | undefined {
+	/** A message arrived. @returns How it is to be remembered, and what to call when it was taken over; nothing for one that must not be delivered again. */
+	arrived(id: number, dup: boolean, topic: string, payload: Uint8Array): (Remembered & { taken(): void }) | undefined {
 		const hash = createHash("sha256").update(topic).update("\0").update(payload).digest("base64");
 		const before = this.#remembered.get(id);
 		if (dup && before?.hash === hash) {
@@ -57,9 +69,12 @@ export class InFlight {
 		const entry: Entry = { id, hash, taken: false, acknowledged: false, pinged: false };
 		this.#remember(entry);
 		this.#waiting.push(entry);
-		return () => {
-			entry.taken = true;
-			this.#flush();
+		return {
+			id, hash,
+			taken: () => {
+				entry.taken = true;
+				this.#flush();
+			},
 		};
 	}
 
@@ -70,7 +85,13 @@ export class InFlight {
 
 	/** A PINGRESP came. Ids whose acknowledgement arrived are free for other messages, and a DUP of theirs is no repetition of ours. */
 	pong(): void {
-		for (const [id, entry] of this.#remembered) if (entry.acknowledged && entry.pinged) this.#remembered.delete(id);
+		const free: number[] = [];
+		for (const [id, entry] of this.#remembered) {
+			if (!entry.acknowledged || !entry.pinged) continue;
+			this.#remembered.delete(id);
+			free.push(id);
+		}
+		if (free.length > 0) this.#memory?.release(free);
 	}
 
 	#flush(): void {
@@ -91,6 +112,7 @@ export class InFlight {
 		for (const [id, old] of this.#remembered) {
 			if (!old.acknowledged) continue;
 			this.#remembered.delete(id);
+			this.#memory?.release([id]);
 			return;
 		}
 	}

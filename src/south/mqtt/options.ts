@@ -2,6 +2,7 @@
 
 import type { Millis } from "../../core/clock.js";
 import { GatewayError } from "../../core/errors.js";
+import type { Memory } from "../link.js";
 import type { Place } from "./mend.js";
 
 /** Where the broker is and how to enter. Files are read by the caller. */
@@ -25,6 +26,8 @@ export interface MqttOptions {
 	readonly session?: Millis;
 	/** Filters of an earlier run: what is no longer wanted of them is unsubscribed. */
 	readonly before?: readonly string[];
+	/** Messages of an earlier run whose acknowledgement may not have reached the broker. */
+	readonly memory?: Memory;
 }
 
 const DAY: Millis = 86_400_000;

@@ -61,7 +61,7 @@ export class MqttLink implements Link {
 	readonly #clock: Clock;
 	readonly #chance: () => number;
 	readonly #place: Place;
-	readonly #inFlight = new InFlight();
+	readonly #inFlight: InFlight;
 	#wanted: ReadonlySet<string> = new Set();
 	/** What the session at the broker may be subscribed to, from this connection or an earlier one. */
 	readonly #subscribed: Set<string>;
@@ -85,6 +85,7 @@ export class MqttLink implements Link {
 		this.#chance = chance;
 		this.#place = placeFrom(options);
 		this.#subscribed = new Set(options.before?.filter(isFilter));
+		this.#inFlight = new InFlight(options.memory);
 	}
 
 	async run(ears: LinkEars, signal: AbortSignal): Promise<void> {
@@ -254,11 +255,11 @@ export class MqttLink implements Link {
 		const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
 		// With an error MQTT.js sends no PUBACK, and goes on with the next packet all the same.
 		const goOn = (): void => next(qos === 0 ? undefined : new Error("acknowledged later"));
-		const acknowledged = qos === 1 && messageId !== undefined ? this.#inFlight.arrived(messageId, packet.dup, topic, payload) : () => {};
-		if (!acknowledged) return goOn();
+		const delivery = qos === 1 && messageId !== undefined ? this.#inFlight.arrived(messageId, packet.dup, topic, payload) : undefined;
+		if (!delivery && qos === 1) return goOn();
 		if (payload.length > MAX_PAYLOAD || !isTopic(topic)) {
 			ears.fault(topic.slice(0, 120), payload.length > MAX_PAYLOAD ? TOO_LARGE : "is no MQTT topic", payload.length > MAX_PAYLOAD ? `${payload.length} bytes` : "");
-			acknowledged();
+			delivery?.taken();
 			return goOn();
 		}
 		this.#untaken++;
@@ -269,12 +270,12 @@ export class MqttLink implements Link {
 			isTaken = true;
 			this.#untaken--;
 			this.#untakenBytes -= payload.length;
-			acknowledged();
+			delivery?.taken();
 			if (!this.#isFull) this.#resume?.();
 		};
 		const contentType = packet.properties?.contentType;
 		try {
-			ears.packet({ body: { kind: "message", topic, payload, retained: packet.retain, ...(contentType !== undefined && { contentType }) }, received: this.#clock.now(), taken });
+			ears.packet({ body: { kind: "message", topic, payload, retained: packet.retain, ...(contentType !== undefined && { contentType }) }, received: this.#clock.now(), ...(delivery && { delivery: { id: delivery.id, hash: delivery.hash } }), taken });
 		} catch (error) {
 			// A message that breaks something would be redelivered, and break it, for ever.
 			ears.fault(topic, "could not be taken over", `${messageOf(error)}: ${payload.toString("utf8", 0, 120)}`);

@@ -5,11 +5,13 @@
 
 import type { Clock, Millis, UnixMillis } from "../../core/clock.js";
 import { GatewayError } from "../../core/errors.js";
+import type { Remembered } from "../link.js";
 import { crc32 } from "../codec/crc32.js";
 import { DeviceLinkCommands } from "./device-link-commands.js";
 import { CobsFramer } from "./device-link-framer.js";
 import { decodeDeviceFrame, type DeviceFrame, encodeGatewayFrame, type GatewayFrame, isReport, LINK_VERSION } from "./device-link-frames.js";
 import type { LinkNews, LinkPoint, LinkSchema, LinkSetting } from "./device-link-model.js";
+import { ReportMemory } from "./device-link-memory.js";
 import { ReportWindow } from "./device-link-window.js";
 import { type FramingFault, sampleOf } from "./framer.js";
 
@@ -20,8 +22,10 @@ export interface DeviceLinkOptions {
 	/** The points of each schema that was ever complete, by its id: a device need not repeat them when the port is opened again. Held by the link, bounded here. */
 	readonly schemas: Map<number, readonly LinkPoint[]>;
 	write(bytes: Uint8Array): Promise<void>;
+	/** Reports of earlier sessions. Held by the link. */
+	readonly memory?: ReportMemory;
 	/** Call `taken` when the readings are safe: only then the device forgets them. */
-	hear(news: LinkNews, taken: () => void): void;
+	hear(news: LinkNews, taken: () => void, delivery?: Remembered): void;
 	/** A sound frame came: for whoever counts. */
 	frame?(): void;
 	/** Bytes that made no frame, or (with a count of 0) a device that cannot be understood. */
@@ -70,6 +74,7 @@ const MAX_UNSENT_BYTES = 1_024;
 export class DeviceLinkSession {
 	readonly #options: DeviceLinkOptions;
 	readonly #framer = new CobsFramer();
+	readonly #memory: ReportMemory;
 	readonly #timers = new Map<string, () => void>();
 	readonly #commands: DeviceLinkCommands;
 	readonly counts: DeviceLinkCounts = { frames: 0, reports: 0, broken: 0, repeated: 0, lost: 0, restarts: 0, device: undefined };
@@ -96,7 +101,8 @@ export class DeviceLinkSession {
 
 	constructor(options: DeviceLinkOptions) {
 		this.#options = options;
-		const { clock, path } = options;
+		const { clock, path, memory = new ReportMemory() } = options;
+		this.#memory = memory;
 		// A number that an earlier session has just used could be answered by what is still on its way: the time spreads them.
 		this.#commands = new DeviceLinkCommands({ clock, path, first: clock.now() & 0xff, send: (seq, { point, value }) => this.#send({ type: "set", seq, point, value }) });
 	}
@@ -176,6 +182,7 @@ export class DeviceLinkSession {
 			// Whether it was done is not known, and a button must not be pressed twice.
 			this.#commands.end(new GatewayError("device-offline", `Cannot set a point on "${this.#options.path}": the device has just started anew`));
 		}
+		if (fresh) this.#memory.forget();
 		if (other || fresh || this.#astray || !this.#schema) {
 			this.#renew(hello.seq);
 			this.#active = false;
@@ -241,12 +248,21 @@ export class DeviceLinkSession {
 			if (this.#window.isTaken(seq)) this.#acknowledge(seq); // the first acknowledgement was lost
 			return;
 		}
-		this.counts.reports++;
+		if (ring === 0) {
+			this.counts.reports++;
+			return this.#options.hear({ kind: "report", age, values }, nothing);
+		}
 		const [window, number] = [this.#window, fate];
-		this.#options.hear({ kind: "report", age, values }, () => {
+		const delivery = this.#memory.hear(seq, values, this.#options.clock.now() - age, () => {
 			window.taken(number);
-			if (window === this.#window && ring > 0) this.#acknowledge(seq);
+			if (window === this.#window) this.#acknowledge(seq);
 		});
+		if (!delivery) {
+			this.counts.repeated = ++this.#before.repeated + this.#window.repeated;
+			return;
+		}
+		this.counts.reports++;
+		this.#options.hear({ kind: "report", age, values }, () => delivery.taken(), { id: delivery.id, hash: delivery.hash });
 	}
 
 	#acknowledge(seq: number): void {

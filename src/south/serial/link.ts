@@ -1,10 +1,11 @@
 import { type Clock, deadline, type Millis, pause } from "../../core/clock.js";
 import { GatewayError } from "../../core/errors.js";
 import type { LinkCounters } from "../../core/status.js";
-import type { Link, LinkEars, Outgoing, Packet } from "../link.js";
+import type { Link, LinkEars, Memory, Outgoing, Packet } from "../link.js";
 import { Bus } from "./bus.js";
 import { LineMeter } from "./counters.js";
 import type { LinkPoint } from "./device-link-model.js";
+import { ReportMemory } from "./device-link-memory.js";
 import { DeviceLinkSession } from "./device-link-session.js";
 import type { Framer } from "./framer.js";
 import { LineFramer } from "./lines.js";
@@ -27,6 +28,8 @@ export interface SerialLinkOptions extends PortSettings {
 	readonly questions?: readonly Question[];
 	/** Longest message of the protocol, in bytes: above twice as many without one the line is suspect. */
 	readonly longest?: number;
+	/** Compact device link: reports of an earlier run that the device may tell again. */
+	readonly memory?: Memory;
 	/** Modbus: which units are asked for what, from `SerialDialect.polls`. */
 	readonly polls?: readonly PollPlan[];
 	/** Modbus: how long a unit may think before it answers. Default: 300 ms. */
@@ -61,10 +64,13 @@ export class SerialLink implements Link {
 	#session: Session | undefined;
 	/** Compact device link: schemas that were heard; they outlive the port. */
 	readonly #schemas = new Map<number, readonly LinkPoint[]>();
+	/** Compact device link: reports that were taken; they outlive the port, and by the store this process. */
+	readonly #memory: ReportMemory;
 
 	constructor(options: SerialLinkOptions) {
 		this.id = options.id;
 		this.#options = options;
+		this.#memory = new ReportMemory(options.memory);
 		const { baud, data = 8, parity = "none", stop = 1, longest } = options;
 		this.#meter = new LineMeter(`at ${baud} baud, ${data}${parity === "none" ? "N" : parity === "even" ? "E" : "O"}${stop}`, longest);
 	}
@@ -125,9 +131,9 @@ export class SerialLink implements Link {
 	#board(port: OpenPort, ears: LinkEars): Session {
 		const { id, path, clock } = this.#options;
 		const session = new DeviceLinkSession({
-			path, clock, schemas: this.#schemas,
+			path, clock, schemas: this.#schemas, memory: this.#memory,
 			write: (bytes) => port.write(bytes),
-			hear: (body, taken) => ears.packet({ body, received: clock.now(), taken }),
+			hear: (body, taken, delivery) => ears.packet({ body, received: clock.now(), taken, ...(delivery && { delivery }) }),
 			frame: () => this.#meter.frame(),
 			fault: (fault) => {
 				if (fault.count !== 0) this.#meter.fault(fault);

@@ -9,7 +9,7 @@ test("an id whose acknowledgement has arrived is free: a DUP of it is a new mess
 	const sent: number[] = [];
 	const inFlight = new InFlight();
 	inFlight.open(true, (id) => sent.push(id));
-	inFlight.arrived(1, false, "t", bytes("21"))?.();
+	inFlight.arrived(1, false, "t", bytes("21"))?.taken();
 	assert.equal(inFlight.arrived(1, true, "t", bytes("21")), undefined);
 	assert.deepEqual(sent, [1, 1]);
 	inFlight.pong(); // the answer to a ping from before says nothing of it
@@ -22,7 +22,7 @@ test("an id whose acknowledgement has arrived is free: a DUP of it is a new mess
 test("the same payload without DUP, on another topic or under another id is a new message", () => {
 	const inFlight = new InFlight();
 	inFlight.open(true, () => undefined);
-	inFlight.arrived(1, false, "t", bytes("21"))?.();
+	inFlight.arrived(1, false, "t", bytes("21"))?.taken();
 	assert.notEqual(inFlight.arrived(1, false, "t", bytes("21")), undefined);
 	assert.notEqual(inFlight.arrived(1, true, "u", bytes("21")), undefined);
 	assert.notEqual(inFlight.arrived(2, true, "u", bytes("21")), undefined);
@@ -31,7 +31,7 @@ test("the same payload without DUP, on another topic or under another id is a ne
 test("topic and payload do not run into each other", () => {
 	const inFlight = new InFlight();
 	inFlight.open(true, () => undefined);
-	inFlight.arrived(1, false, "ab", bytes("c"))?.();
+	inFlight.arrived(1, false, "ab", bytes("c"))?.taken();
 	assert.notEqual(inFlight.arrived(1, true, "a", bytes("bc")), undefined);
 });
 
@@ -44,7 +44,7 @@ test("whatever the order of taking over, acknowledgements keep the order of arri
 		const waiting: (() => void)[] = [];
 		const count = 1 + chance.int(40);
 		for (let id = 1; id <= count; id++) {
-			waiting.push(inFlight.arrived(id, false, "t", bytes(String(id)))!);
+			waiting.push(inFlight.arrived(id, false, "t", bytes(String(id)))!.taken);
 			if (chance.int(2) === 0) waiting.splice(chance.int(waiting.length), 1)[0]!();
 		}
 		while (waiting.length > 0) waiting.splice(chance.int(waiting.length), 1)[0]!();
@@ -55,7 +55,7 @@ test("whatever the order of taking over, acknowledgements keep the order of arri
 test("remembers a bounded number of messages", () => {
 	const inFlight = new InFlight();
 	inFlight.open(true, () => undefined);
-	for (let id = 1; id <= 5_000; id++) inFlight.arrived(id, false, "t", bytes("x"))?.();
+	for (let id = 1; id <= 5_000; id++) inFlight.arrived(id, false, "t", bytes("x"))?.taken();
 	assert.notEqual(inFlight.arrived(1, true, "t", bytes("x")), undefined);
 	assert.equal(inFlight.arrived(4_999, true, "t", bytes("x")), undefined);
 });
