@@ -4,16 +4,21 @@
 //   --long    all of it, with FUZZ_RUNS=20000 and LONG=1
 //   file…     only these files, without typecheck, lint and build
 
-import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, relative, resolve, sep } from "node:path";
-import { guarded, root, say, setup, SetupError, testPackages } from "./setup.mjs";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { basename, join, relative, resolve, sep } from "node:path";
+import { guarded, installNodeModules, root, say, setup, SetupError, testPackages } from "./setup.mjs";
+import { compileTests } from "./test-compile.mjs";
 
-/** Minutes after which a run is taken to hang. JIDWAY_TEST_MINUTES overrides. */
 /** One test, or a file's worth of live ones: a hang is a failure of that test, and not of the run. */
 const TEST_TIMEOUT_MS = 400_000;
+/** Minutes after which a run is taken to hang. JIDWAY_TEST_MINUTES overrides. */
 const minutes = { quick: 5, default: 12, long: 120 };
+/** Test files side by side. Those against real servers mostly wait, and each has ports, folders and processes of its own. */
+const concurrency = { unit: Math.max(2, availableParallelism()), live: Math.max(2, availableParallelism()) + 1 };
+/** Begun before all others, so that none of them is left alone at the end: what "the slowest files" names. Nothing else depends on it. */
+const longest = ["demo", "restarts", "ejabberd", "main-path", "uplink-faults-ejabberd", "uplink-faults", "full-disk", "servers", "serial-link", "protocols", "parser", "jidway-link", "decode"].map((name) => `${name}.test.ts`);
 
 await guarded(main);
 
@@ -22,23 +27,43 @@ async function main() {
 	const files = only.length > 0 ? only : testFiles().filter((file) => mode !== "quick" || !isLive(file));
 	const live = files.filter(isLive);
 	const unit = files.filter((file) => !isLive(file));
-	await setup({ build: only.length === 0, debian: live.length > 0 ? testPackages : [], why: "the tests against real servers" });
-
 	const env = { ...process.env, ...(mode === "long" && { FUZZ_RUNS: "20000", LONG: "1" }) };
-	const started = Date.now();
-	const watch = startWatchdog(Number(process.env.JIDWAY_TEST_MINUTES) || minutes[mode]);
+	const times = startTimes();
+	const watch = startWatchdog(Number(process.env.JIDWAY_TEST_MINUTES) || minutes[mode], times);
 	const faults = [];
-	if (only.length === 0) faults.push(...(await checkSources(watch)));
 	const total = { passed: 0, failed: 0, skipped: [], empty: [] };
-	for (const [what, list, concurrency] of [["unit", unit, 2], ["live", live, 1]]) {
-		if (list.length === 0 || watch.expired()) continue;
-		say(`${what} tests: ${list.length} ${list.length === 1 ? "file" : "files"} …`);
-		const { code, result } = await runTests(list, concurrency, env, watch);
-		if (result === undefined) faults.push(`the ${what} tests gave no result`);
-		if (code !== 0 && !result?.failed) faults.push(`the ${what} tests ended with ${code}`);
-		for (const key of Object.keys(total)) total[key] = Array.isArray(total[key]) ? [...total[key], ...(result?.[key] ?? [])] : total[key] + (result?.[key] ?? 0);
+	let started = Date.now();
+	let slowest = [];
+	try {
+		await installNodeModules();
+		// They need neither the build nor Debian's packages, and leave a core idle now and then.
+		const checks = only.length > 0 ? Promise.resolve([]) : checkSources(watch);
+		await setup({ build: only.length === 0, debian: live.length > 0 ? testPackages : [], why: "the tests against real servers" });
+		started = Date.now();
+		watch.begin();
+		const compiled = await compileTests([...unit, ...live]);
+		try {
+			for (const [what, list] of [["unit", unit], ["live", live]]) {
+				if (list.length === 0 || watch.expired()) continue;
+				say(`${what} tests: ${list.length} ${list.length === 1 ? "file" : "files"} …`);
+				const { code, result } = await runTests([...compiled.sources].filter(([, source]) => list.includes(source)), concurrency[what], env, watch, times);
+				if (result === undefined) faults.push(`the ${what} tests gave no result`);
+				if (code !== 0 && !result?.failed) faults.push(`the ${what} tests ended with ${code}`);
+				for (const key of Object.keys(total)) total[key] = Array.isArray(total[key]) ? [...total[key], ...(result?.[key] ?? [])] : total[key] + (result?.[key] ?? 0);
+				if (what === "unit") faults.push(...(await checks));
+			}
+		} finally {
+			compiled.remove();
+		}
+		if (unit.length === 0) faults.push(...(await checks));
+	} catch (error) {
+		await watch.endAll();
+		throw error;
+	} finally {
+		watch.stop();
+		slowest = times.ended().slice(0, 10);
+		times.remove();
 	}
-	watch.stop();
 
 	for (const file of total.empty) faults.push(`${relative(root, resolve(root, file))} declares no test`);
 	for (const { file, name, why } of total.skipped) {
@@ -50,6 +75,7 @@ async function main() {
 	if (total.passed + total.failed === 0) faults.push("no test was run");
 	if (watch.expired()) faults.push(watch.expired());
 	total.failed += watch.hung.size; // The runner, ended itself, has not counted them.
+	if (only.length === 0) say(`the slowest files: ${listed(slowest)}`);
 	for (const fault of faults) say(`fault: ${fault}`);
 	say(`ended after ${((Date.now() - started) / 1000).toFixed(0)} s`);
 	if (faults.length > 0 || total.failed > 0) process.exitCode = 1;
@@ -68,7 +94,12 @@ function parse(args) {
 function testFiles() {
 	const folder = join(root, "test");
 	if (!existsSync(folder)) return [];
-	return readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".test.ts")).sort().map((name) => join(folder, name));
+	return readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".test.ts")).sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)).map((name) => join(folder, name));
+}
+
+function rank(name) {
+	const place = longest.indexOf(basename(name));
+	return place < 0 ? longest.length : place;
 }
 
 function isLive(file) {
@@ -77,7 +108,7 @@ function isLive(file) {
 
 /** Typecheck and lint side by side; what they say is shown only if they fail. Gives the faults. */
 async function checkSources(watch) {
-	say("typecheck and lint …");
+	say("typecheck and lint, beside what follows …");
 	const checks = [
 		["typecheck", ["node_modules/typescript/bin/tsc", "--noEmit", "--pretty", String(process.stdout.isTTY === true)]],
 		["lint", ["node_modules/eslint/bin/eslint.js", "--max-warnings", "0", "."]],
@@ -94,13 +125,16 @@ async function checkSources(watch) {
 	return faults.flat();
 }
 
-/** Runs test files, and gives the exit code and what the reporter counted. */
-async function runTests(files, concurrency, env, watch) {
+/** Runs test files, given as [compiled, source], and gives the exit code and what the reporter counted. */
+async function runTests(files, concurrency, env, watch, times) {
 	const folder = mkdtempSync(join(tmpdir(), "jidway-result-"));
 	const resultFile = join(folder, "result.json");
-	const args = ["--import", "tsx", "--test", `--test-concurrency=${concurrency}`, `--test-timeout=${TEST_TIMEOUT_MS}`, "--test-reporter", join(root, "scripts", "test-reporter.mjs"), "--test-reporter-destination", "stdout", ...files.map((file) => relative(root, file))];
+	const orders = join(folder, "orders.json");
+	writeFileSync(orders, JSON.stringify({ concurrency, timeout: TEST_TIMEOUT_MS, files }));
+	const args = ["--enable-source-maps", "--import", join(root, "scripts", "test-clock.mjs"), join(root, "scripts", "test-run.mjs"), orders];
+	for (const [compiled, source] of files) times.names.set(compiled, source);
 	try {
-		const code = await start(args, { stdio: ["ignore", "inherit", "inherit"], env: { ...env, JIDWAY_TEST_RESULT: resultFile } }, watch);
+		const code = await start(args, { stdio: ["ignore", "inherit", "inherit"], env: { ...env, JIDWAY_TEST_RESULT: resultFile, JIDWAY_TEST_TIMES: times.file } }, watch);
 		return { code, result: existsSync(resultFile) ? JSON.parse(readFileSync(resultFile, "utf8")) : undefined };
 	} finally {
 		rmSync(folder, { recursive: true, force: true });
@@ -121,30 +155,61 @@ async function start(args, options, watch, data) {
 	});
 }
 
-/** Ends what runs when the time is up, and when this process is asked to end. */
-function startWatchdog(limit) {
+/** Ends what runs when the time is up, and when this process is asked to end. The time counts from `begin()`. */
+function startWatchdog(limit, times) {
 	const groups = new Set();
 	const hung = new Set();
+	let timer;
 	let expired = "";
 	const endAll = async () => {
 		// First politely: a test file ends its servers then.
 		for (const name of ["SIGTERM", "SIGKILL"]) {
 			for (const group of groups) killGroup(group, name);
-			await new Promise((done) => setTimeout(done, 3000));
+			if (groups.size > 0) await new Promise((done) => setTimeout(done, 3000));
 		}
 	};
-	const timer = setTimeout(() => {
-		for (const file of [...groups].flatMap(filesOf)) hung.add(file);
-		expired = `the checks took longer than ${limit} ${limit === 1 ? "minute" : "minutes"}; still running: ${hung.size > 0 ? [...hung].join(", ") : "no test file"}`;
+	const expire = () => {
+		const running = times.running();
+		for (const { file } of running) hung.add(file);
+		expired = `the checks took longer than ${limit} ${limit === 1 ? "minute" : "minutes"}; still running: ${running.length > 0 ? listed(running) : "no test file"}`;
+		say(`ended until then: ${listed(times.ended())}`);
 		say(expired);
 		void endAll();
-	}, limit * 60_000);
+	};
 	const onSignal = (name) => {
 		void endAll();
 		setTimeout(() => process.exit(name === "SIGINT" ? 130 : 143), 3500);
 	};
 	for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(name, onSignal);
-	return { groups, hung, expired: () => expired, stop: () => clearTimeout(timer) };
+	return { groups, hung, endAll, expired: () => expired, begin: () => (timer = setTimeout(expire, limit * 60_000)), stop: () => clearTimeout(timer) };
+}
+
+/** What scripts/test-clock.mjs has noted of each test file; `names` are compiled file → source. */
+function startTimes() {
+	const folder = mkdtempSync(join(tmpdir(), "jidway-times-"));
+	const file = join(folder, "times");
+	const names = new Map();
+	const all = () => {
+		const notes = (existsSync(file) ? readFileSync(file, "utf8") : "").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+		return notes.filter(({ what }) => what === "began").map((began) => {
+			const ended = notes.find(({ what, pid }) => what === "ended" && pid === began.pid);
+			return { file: relative(root, names.get(began.file) ?? began.file), pid: began.pid, ended: ended !== undefined, seconds: ((ended?.at ?? Date.now()) - began.at) / 1000 };
+		});
+	};
+	return {
+		file,
+		names,
+		/** The slowest first. */
+		ended: () => all().filter(({ ended }) => ended).sort((a, b) => b.seconds - a.seconds),
+		/** One that was killed has not noted its end. */
+		running: () => all().filter(({ ended, pid }) => !ended && existsSync(`/proc/${pid}`)),
+		remove: () => rmSync(folder, { recursive: true, force: true }),
+	};
+}
+
+/** `12.3 s test/core/value.test.ts, …`. */
+function listed(files) {
+	return files.map(({ file, seconds }) => `${seconds.toFixed(1)} s ${file}`).join(", ");
 }
 
 function killGroup(group, name) {
@@ -153,13 +218,4 @@ function killGroup(group, name) {
 	} catch (error) {
 		if (error.code !== "ESRCH") throw error;
 	}
-}
-
-/** The test files that a process group has open: each runs in a process of its own, and its name is the last argument. */
-function filesOf(group) {
-	const { stdout } = spawnSync("ps", ["-eo", "pgid=,args="], { encoding: "utf8" });
-	return (stdout ?? "").split("\n").flatMap((line) => {
-		const words = line.trim().split(/\s+/);
-		return Number(words[0]) === group && !words.includes("--test") && words.at(-1)?.endsWith(".test.ts") ? [relative(root, resolve(root, words.at(-1)))] : [];
-	});
 }

@@ -11,12 +11,13 @@ import { FaultCounter } from "./core/fault-counter.js";
 import type { Log } from "./core/log.js";
 import { nearest } from "./core/nearest.js";
 import { type Naming, Registry } from "./core/registry.js";
-import type { Parts, Road } from "./gateway.js";
+import type { Parts } from "./gateway.js";
 import { northWing } from "./north.js";
 import { jidOf } from "./north/addresses.js";
 import { buildConventions, CONVENTION_NAMES } from "./south/conventions/all.js";
+import type { Road } from "./roads.js";
 import { type Definition, loadDefinitions } from "./south/definition.js";
-import type { Link } from "./south/link.js";
+import type { Link, Memory } from "./south/link.js";
 import { checkBroker, startBroker } from "./south/mqtt/broker.js";
 import { MqttDialect } from "./south/mqtt/dialect.js";
 import { withoutEchoes } from "./south/mqtt/echoes.js";
@@ -26,7 +27,7 @@ import { TopicRules } from "./south/mqtt/topics.js";
 import { SerialDialect } from "./south/serial/dialect.js";
 import { SerialLink } from "./south/serial/link.js";
 import { type PortOpener, serialPorts } from "./south/serial/port.js";
-import { Store } from "./store/store.js";
+import { Store, type StoreSettings } from "./store/store.js";
 import { Component, type ComponentOptions } from "./xmpp/component.js";
 import type { Stream } from "./xmpp/stream.js";
 
@@ -41,6 +42,8 @@ export interface Surroundings {
 	readonly version: string;
 	/** Minutes east of UTC at a moment. Default: 0. */
 	readonly utcOffset?: (at: number) => number;
+	/** False: the database works in this thread, for a clock that stands still. */
+	readonly thread?: boolean;
 	readonly stream?: (options: ComponentOptions) => Stream;
 	readonly mqtt?: (id: string) => Link;
 	readonly ports?: PortOpener;
@@ -57,6 +60,8 @@ export interface LoadedGateway {
 	readonly secrets: readonly string[];
 	/** What is not wrong, and still worth knowing. */
 	readonly warnings: readonly string[];
+	/** The links, checked, by id. */
+	readonly plans: ReadonlyMap<string, Plan>;
 	/** Open the database and the embedded brokers, and make the parts. @throws {GatewayError} */
 	open(surroundings: Surroundings): Promise<OpenGateway>;
 	/** Roads that only try whether there is somebody at the other end: nothing is heard, kept or left behind. @throws {GatewayError} */
@@ -70,12 +75,11 @@ export interface Probe {
 	close(): Promise<void>;
 }
 
+/** What is open, and the gateway's to close. */
 export interface OpenGateway {
 	readonly parts: Parts;
 	/** The XMPP address of a device. */
 	addressOf(id: string): string;
-	/** Close what `open()` opened and `stop()` of the gateway does not: the embedded brokers. */
-	close(): Promise<void>;
 }
 
 /** Definitions that come with Jidway; beside src/ in a clone and beside dist/ when installed. */
@@ -110,17 +114,20 @@ export function planGateway(loaded: LoadedConfig): LoadedGateway {
 	if (faults.length > 0) throw new ConfigError(faults);
 	if (config.access.length === 0) warnings.push("Nobody may see or command anything: \"access:\" has no rule");
 	warnings.push(...plans.flatMap((plan) => plan.warnings));
-	return { config, said, dataFolder: at(config.gateway.data), secrets, warnings, open: (surroundings) => open(config, at(config.gateway.data), plans, surroundings), probe: (surroundings) => probe(config, plans, surroundings) };
+	return { config, said, dataFolder: at(config.gateway.data), secrets, warnings, plans: new Map(plans.map((plan) => [plan.id, plan])), open: (surroundings) => open(config, at(config.gateway.data), plans, surroundings), probe: (surroundings) => probe(config, plans, surroundings) };
 }
 
 /** What an earlier run left; nothing for a probe, which leaves nothing itself. */
-type Before = Pick<Store, "filters">;
+export type Before = Pick<Store, "filters" | "delivered" | "release" | "descriptions">;
 
-/** A link that is checked: its dialect is made, its road is not. */
-interface Plan {
+/** A link that is checked, and not made. */
+export interface Plan {
+	readonly id: string;
 	readonly warnings: readonly string[];
-	/** Make the road; `close` undoes what that opened. */
-	build(surroundings: Surroundings, before: Before | undefined): Promise<{ readonly road: Road; close?(): Promise<void> }>;
+	/** Everything that the link is made from: two plans of the same make are the same link. Secrets are in it. */
+	readonly make: string;
+	/** Make the road. Each one is new. @throws {GatewayError} when its port or its file cannot be had. */
+	build(surroundings: Surroundings, before: Before | undefined): Promise<Road>;
 }
 
 function planMqtt(link: MqttLinkConfig, config: Config, at: (path: string) => string): Plan {
@@ -129,8 +136,9 @@ function planMqtt(link: MqttLinkConfig, config: Config, at: (path: string) => st
 		const near = nearest(name, CONVENTION_NAMES);
 		throw new GatewayError("bad-config", `conventions: names none that Jidway knows: "${name}"${near === undefined ? `; there are ${CONVENTION_NAMES.join(", ")}` : `; did you mean "${near}"?`}`);
 	}
-	const { conventions, notBuilt } = buildConventions(link.conventions);
-	const dialect = new MqttDialect(new TopicRules(link.topics), conventions);
+	const { notBuilt } = buildConventions(link.conventions);
+	const makeDialect = (): MqttDialect => new MqttDialect(new TopicRules(link.topics), buildConventions(link.conventions).conventions);
+	makeDialect(); // its rules are checked here, and not when the link is made
 	const pem = (path: string | undefined): Buffer | undefined => {
 		if (path === undefined) return undefined;
 		try {
@@ -148,19 +156,21 @@ function planMqtt(link: MqttLinkConfig, config: Config, at: (path: string) => st
 	if (link.url !== undefined) placeFrom(options(link.url));
 	if (link.broker) checkBroker({ listen: link.broker.listen, ...(link.broker.users && { users: link.broker.users }) });
 	return {
+		id: link.id,
+		make: JSON.stringify([config.gateway.id, link, [ca, cert, key, brokerCert, brokerKey].map((file) => file?.toString("base64"))]),
 		warnings: notBuilt.map((name) => `Link "${link.id}": the convention "${name}" is known and not built yet; it is left out`),
 		async build({ clock, random, newId, mqtt, log }, before) {
 			// A probe has a session of its own: in the gateway's it would take what is kept for the gateway.
-			const session = before ? { before: before.filters(link.id) } : { clean: true, clientId: `jidway-check-${newId().slice(0, 8)}` };
-			if (mqtt) return { road: { link: withoutEchoes(mqtt(link.id), clock), dialect } };
-			if (!link.broker) return { road: { link: withoutEchoes(new MqttLink(link.id, { ...options(link.url!), ...session }, clock, random), clock), dialect } };
+			const session = before ? { before: before.filters(link.id), memory: memoryOf(link.id, before) } : { clean: true, clientId: `jidway-check-${newId().slice(0, 8)}` };
+			const dialect = makeDialect();
+			if (mqtt) return { link: withoutEchoes(mqtt(link.id), clock), dialect };
+			if (!link.broker) return { link: withoutEchoes(new MqttLink(link.id, { ...options(link.url!), ...session }, clock, random), clock), dialect };
 			const faults = new FaultCounter(clock, ({ where, reason, sample, count }) => log.warn({ link: link.id, where, sample, count }, `Broker of link "${link.id}": ${where}: ${reason}`));
 			const broker = await startBroker({
-				listen: link.broker.listen,
+				id: link.id, listen: link.broker.listen, ...(before && { memory: memoryOf(link.id, before) }),
 				...(link.broker.users && { users: link.broker.users }), ...(brokerCert && brokerKey && { tls: { cert: brokerCert, key: brokerKey } }),
 			}, clock, (where, reason, sample) => faults.count(where, reason, sample));
-			const settings = { ...options(broker.own.url), version: 4 as const, username: broker.own.username, password: broker.own.password };
-			return { road: { link: withoutEchoes(new MqttLink(link.id, settings, clock, random), clock), dialect }, close: () => broker.close() };
+			return { link: broker.link, dialect, close: () => broker.close() };
 		},
 	};
 }
@@ -169,44 +179,71 @@ function planSerial(link: SerialLinkConfig, config: Config, definitions: Readonl
 	const devices = config.devices.filter((device) => device.link === link.id).map(({ address, definition, every }) => ({
 		...(address !== undefined && { address }), ...(definition !== undefined && { definition: definitions.get(definition)! }), ...(every !== undefined && { every }),
 	}));
-	const dialect = new SerialDialect({ link: link.id, protocol: link.protocol, devices });
+	const makeDialect = (): SerialDialect => new SerialDialect({ link: link.id, protocol: link.protocol, devices });
+	makeDialect();
 	return {
+		id: link.id,
+		make: JSON.stringify([link, devices], (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value)),
 		warnings: link.protocol === "modbus-rtu" && devices.length === 0 ? [`Link "${link.id}": no device is configured on it, so nothing is asked`] : [],
 		async build({ clock, ports = serialPorts(clock) }, before) {
 			const { id, path, baud, parity, data, stop, protocol } = link;
-			return { road: { link: new SerialLink({ id, path, baud, parity, data, stop, protocol, clock, ports, lineEnd: dialect.lineEnd, polls: before ? dialect.polls : [], framer: () => dialect.framer(), questions: before ? dialect.questions : [], longest: dialect.longest }), dialect } };
+			const dialect = makeDialect();
+			return {
+				dialect,
+				link: new SerialLink({
+					id, path, baud, parity, data, stop, protocol, clock, ports, lineEnd: dialect.lineEnd, framer: () => dialect.framer(), longest: dialect.longest,
+					polls: before ? dialect.polls : [], questions: before ? dialect.questions : [], ...(before && { memory: memoryOf(id, before) }),
+				}),
+			};
 		},
 	};
 }
 
-async function open(config: Config, dataFolder: string, plans: readonly Plan[], surroundings: Surroundings): Promise<OpenGateway> {
-	const { clock, random, newId, log, version, utcOffset = () => 0, stream = (options) => new Component(options), around = (link) => link } = surroundings;
+function memoryOf(link: string, before: Before): Memory {
+	return { delivered: before.delivered(link), release: (ids) => before.release(link, ids) };
+}
+
+/** A road as the surroundings want it. @throws {GatewayError} */
+export async function buildRoad(plan: Plan, surroundings: Surroundings, before: Before): Promise<Road> {
+	const described = await before.descriptions(plan.id);
+	const road = await plan.build(surroundings, before);
+	return { ...road, described, link: surroundings.around?.(road.link) ?? road.link };
+}
+
+/** The road to the server. */
+export function buildStream(config: Config, { clock, random, stream = (options) => new Component(options) }: Surroundings): Stream {
 	const { domain, host, port, secret } = config.uplink;
-	const store = new Store({ folder: dataFolder, clock, log });
-	const closing: (() => Promise<void>)[] = [];
-	const close = async (): Promise<void> => void (await Promise.allSettled(closing.splice(0).map((each) => each())));
+	return stream({ domain, host, port, secret, clock, random, limits: { stanzaBytes: config.limits.stanza } });
+}
+
+async function open(config: Config, dataFolder: string, plans: readonly Plan[], surroundings: Surroundings): Promise<OpenGateway> {
+	const { clock, newId, log, version, utcOffset = () => 0, thread = true } = surroundings;
+	const { domain } = config.uplink;
+	const registry = new Registry(namings(config));
+	const store = await Store.open({ folder: dataFolder, clock, log, thread, ...settingsOf(config), onFresh: () => [...registry.all()].forEach((twin) => store.touch(twin)) });
+	const roads: Road[] = [];
 	try {
-		const roads: Road[] = [];
-		for (const plan of plans) {
-			const { road, close: closeRoad } = await plan.build(surroundings, store);
-			if (closeRoad) closing.push(closeRoad);
-			roads.push({ link: around(road.link), dialect: road.dialect });
-		}
-		return {
-			close, addressOf: (id) => jidOf(domain, id) ?? id,
-			parts: {
-				domain, name: config.gateway.name, roads, store, clock, log,
-				registry: new Registry(namings(config)),
-				access: new Access(config.access),
-				stream: stream({ domain, host, port, secret, clock, random, limits: { stanzaBytes: config.limits.stanza } }),
-				north: (verbs) => northWing(verbs, { store, newId, version, utcOffset }),
-			},
-		};
+		for (const plan of plans) roads.push(await buildRoad(plan, surroundings, store));
 	} catch (error) {
-		await close();
+		await Promise.allSettled(roads.map(async (road) => road.close?.()));
 		await store.close();
 		throw error;
 	}
+	return {
+		addressOf: (id) => jidOf(domain, id) ?? id,
+		parts: {
+			domain, name: config.gateway.name, roads, store, clock, log,
+			registry,
+			access: new Access(config.access),
+			stream: buildStream(config, surroundings),
+			north: (verbs) => northWing(verbs, { store, newId, version, utcOffset }),
+		},
+	};
+}
+
+/** What the store is told of the config. */
+export function settingsOf({ history, outbox }: Config): StoreSettings {
+	return { ...history, outbox };
 }
 
 async function probe(config: Config, plans: readonly Plan[], surroundings: Surroundings): Promise<Probe> {
@@ -215,13 +252,13 @@ async function probe(config: Config, plans: readonly Plan[], surroundings: Surro
 	const built = await Promise.all(plans.map((plan) => plan.build(surroundings, undefined)));
 	return {
 		stream: new Component({ domain, host, port, secret, clock, random }),
-		links: built.map(({ road }) => road.link),
+		links: built.map(({ link }) => link),
 		close: async () => void (await Promise.allSettled(built.map(async (each) => each.close?.()))),
 	};
 }
 
 /** What `devices:` says of names and points. A line port has one device, whose address is its link when nothing else is said. */
-function namings(config: Config): Naming[] {
+export function namings(config: Config): Naming[] {
 	const links = new Map<string, LinkConfig>(config.links.map((link) => [link.id, link]));
 	return config.devices.filter(({ link }) => links.has(link)).map(({ id, link, address, name, every, points }) => ({
 		id, link, address: address ?? link,

@@ -1,30 +1,27 @@
-// The roof: the only file that sees both wings. Both paths can be read here from top to bottom, which is why it is above 300 lines.
+// The roof: the only file that sees both wings. The way of a reading can be read here from top to bottom; that of a command is in
+// command-path.ts. Above 300 lines: one gateway, whose parts all meet here.
 import type { Access } from "./core/access.js";
 import { type Clock, type Millis, pause } from "./core/clock.js";
 import type { Command, Outcome } from "./core/command.js";
-import { CONFIRM_WITHIN, confirmation } from "./core/confirmation.js";
 import type { Announcement } from "./core/device.js";
 import { GatewayError, messageOf } from "./core/errors.js";
 import { FaultCounter } from "./core/fault-counter.js";
+import type { Entry } from "./core/journal.js";
 import type { Log } from "./core/log.js";
-import { confirmOf } from "./core/point.js";
 import type { Reading } from "./core/reading.js";
-import type { Registry } from "./core/registry.js";
+import type { Naming, Registry } from "./core/registry.js";
 import type { GatewayStatus, RoadStatus } from "./core/status.js";
 import type { Change, Twin } from "./core/twin.js";
+import { sameValue } from "./core/value.js";
+import { CommandPath } from "./command-path.js";
 import type { Verbs, XepModule } from "./north/module.js";
 import type { Router } from "./north/router.js";
-import type { Link, LinkState, Outgoing, Packet } from "./south/link.js";
-import type { Dialect, Meaning, Told } from "./south/meaning.js";
-import type { Store } from "./store/store.js";
+import { linkDown, type Road, Roads, type RunningRoad } from "./roads.js";
+import type { LinkState, Packet } from "./south/link.js";
+import type { Meaning, Told } from "./south/meaning.js";
+import type { Store, StoreSettings } from "./store/store.js";
 import type { Stream } from "./xmpp/stream.js";
 import type { Element } from "./xmpp/xml.js";
-
-/** A link, and what is spoken on it. */
-export interface Road {
-	readonly link: Link;
-	readonly dialect: Dialect;
-}
 
 export interface Parts {
 	/** The component's domain. */
@@ -41,8 +38,26 @@ export interface Parts {
 	north(verbs: Omit<Verbs, "ask">): { readonly modules: readonly XepModule[]; readonly router: Router };
 }
 
+/** What a changed config changes. What is left out stays as it is. */
+export interface Changes {
+	readonly name?: string;
+	readonly access?: Access;
+	readonly namings?: readonly Naming[];
+	readonly settings?: StoreSettings;
+	/** Links that end: those that are gone, and those that are made anew. */
+	readonly ending: readonly string[];
+	/** Makes the links that begin, once those have ended. Devices of a link of the same id stay. @throws {GatewayError} when one cannot be made. */
+	beginning(): Promise<readonly Road[]>;
+	/** Makes those anew that have ended: the config is refused as a whole. */
+	restoring(): Promise<readonly Road[]>;
+	/** Another road to the server. */
+	readonly stream?: Stream;
+}
+
 /** The gateway while it runs. */
 export interface Gateway extends Pick<Verbs, "registry" | "execute" | "status"> {
+	/** Take another config; one at a time. What it does not change goes on as if nothing had happened. @throws {GatewayError} when a link cannot be made: then all is as before. */
+	change(changes: Changes): Promise<void>;
 	/** Say good-bye to everybody, write everything down, close every port. Ends within some seconds, whatever hangs. */
 	stop(): Promise<void>;
 	/** Resolves when the gateway has ended; rejects on a bug that it cannot go on with. */
@@ -51,54 +66,87 @@ export interface Gateway extends Pick<Verbs, "registry" | "execute" | "status"> 
 
 /** Silence is judged once a second: an explicit offline must be told within ten. */
 const JUDGE_EVERY: Millis = 1_000;
-/** Commands on their way to one device; more are refused as `busy`, since each waits up to its timeout. */
-const MAX_COMMANDS_PER_DEVICE = 32;
 /** How long announcements are collected before their topics are subscribed to. */
 const LISTEN_AFTER: Millis = 50;
-/** How long a message may take to leave. */
-const SEND_WITHIN: Millis = 10_000;
-/** Ports and sessions that do not close by then are left behind. */
+/** What was heard shortly before the end is acknowledged if it can be written by then. */
+const FLUSH_WITHIN: Millis = 1_000;
+/** A stream that does not close by then is left behind. */
 const CLOSE_WITHIN: Millis = 2_000;
 
 /** Start everything. Nothing is open before this call, and nothing is left open after `stop()`. */
-export function startGateway({ domain, name, roads, registry, access, store, stream, clock, log, north }: Parts): Gateway {
+export function startGateway({ domain, name: firstName, roads: firstRoads, registry, access: firstAccess, store, stream: firstStream, clock, log, north }: Parts): Gateway {
+	let name = firstName;
+	let access = firstAccess;
+	let stream = firstStream;
 	const stopping = new AbortController();
 	const started = clock.now();
-	const byLink = new Map(roads.map((road) => [road.link.id, road]));
-	const linkStates = new Map<string, RoadStatus>(roads.map(({ link }) => [link.id, { up: false, since: started, reason: "is being opened" }]));
 	let uplink: RoadStatus = { up: false, since: started, reason: "is connecting" };
 	let isStopping = false;
-	const underWay = new Map<Twin, number>();
+	let crash = (_error: unknown): void => {};
+	const crashed = new Promise<never>((_, reject) => (crash = reject));
+	crashed.catch(() => undefined); // whoever awaits `ended` hears of it
 	const listening = new Set<string>();
 	const faults = new FaultCounter(clock, ({ where, reason, sample, count }) => log.warn({ where, reason, sample, count }, `Cannot use what "${where}" sent: ${reason}`));
-	const verbs: Omit<Verbs, "ask"> = { domain, name, registry, access, clock, log, history: store, say, online: () => stream.online, status, execute };
-	const { modules, router } = north(verbs);
+	const roads = new Roads({ clock, ears: earsOf, crashed: (error) => crash(error) });
+	const commands = new CommandPath({ registry, access: () => access, roads, clock, log, stopping: stopping.signal });
+	const execute = (command: Command): Promise<Outcome> => commands.execute(command);
+	const { modules, router } = north({
+		domain, registry, clock, log, history: store, say, status, execute, online: () => stream.online,
+		get name() { return name; },
+		get access() { return access; },
+	});
 
-	// ---- South to north: packet → meaning → twin → store and modules ----
+	// ---- South to north: packet → meaning → twin → journal and modules ----
 
-	function carry(road: Road, packet: Packet): void {
+	function carry(road: RunningRoad, packet: Packet): void {
+		let entries: readonly Entry[] = [];
 		try {
-			take(road, road.dialect.decode(packet), packet);
+			entries = take(road, road.dialect.decode(packet), packet);
 		} catch (error) {
 			// A decoder never throws for what it is fed: this is a bug, and one message must not end the link.
 			log.error({ err: error, link: road.link.id }, `Cannot decode a message of link "${road.link.id}": ${messageOf(error)}`);
 		}
-		packet.taken();
+		if (packet.delivery && entries.length > 0) {
+			// Acknowledged when they are on disk. If the journal is closed before, its sender tells it again.
+			store.append(entries, { link: road.link.id, ...packet.delivery }).then(() => packet.taken(), () => undefined);
+		} else {
+			store.note(entries);
+			packet.taken();
+		}
 	}
 
-	function take({ link }: Road, meaning: Meaning, packet: Packet): void {
+	/** @returns What belongs into the journal. */
+	function take({ link }: Road, meaning: Meaning, packet: Packet): Entry[] {
 		const now = clock.now();
 		const live = packet.body.kind !== "message" || !packet.body.retained;
+		const entries: Entry[] = [];
+		remember(link.id, meaning, packet);
 		for (const announcement of meaning.announced ?? []) announce(link.id, announcement);
 		for (const address of meaning.gone ?? []) remove(link.id, address);
 		for (const [twin, told] of byTwin(link.id, meaning.told ?? [])) {
-			tell(twin.apply(told.flatMap((each) => readingOf(twin, each, live, packet.received)), live, now));
+			const readings = told.flatMap((each) => readingOf(twin, each, live, packet.received));
+			entries.push(...entriesOf(twin, readings));
+			tell(twin.apply(readings, live, now));
 		}
 		if (live) for (const address of meaning.heard ?? []) changeOf(link.id, address, (twin) => twin.alive(now));
 		for (const { address, state, reason } of meaning.states ?? []) changeOf(link.id, address, (twin) => twin.say(state, reason, now));
 		for (const { where, reason, sample } of meaning.misfits ?? []) faults.count(`${link.id}: ${where}`, reason, sample);
 		if (meaning.filters) listenSoon(link.id);
-		for (const out of meaning.send ?? []) void forward(link, out, stopping.signal).catch((error: unknown) => log.debug({ link: link.id }, messageOf(error)));
+		for (const out of meaning.send ?? []) void commands.forward(link, out, stopping.signal).catch((error: unknown) => log.debug({ link: link.id }, messageOf(error)));
+		return entries;
+	}
+
+	/** A message by which a device was described is heard again at the next start. */
+	function remember(link: string, { announced = [], gone = [], filters }: Meaning, { body }: Packet): void {
+		if (body.kind === "message" && (announced.length > 0 || gone.length > 0 || filters)) store.describe(link, body.topic, body.payload);
+	}
+
+	/** What was said about devices before, as if it were retained: no life and no readings. */
+	function recall({ link, dialect, described = [] }: Road): void {
+		for (const { topic, payload } of described) {
+			const { announced = [] } = dialect.decode({ body: { kind: "message", topic, payload, retained: true }, received: clock.now(), taken: () => undefined });
+			for (const announcement of announced) announce(link.id, announcement, true);
+		}
 	}
 
 	function announce(link: string, announcement: Announcement, isRestored = false): Twin | undefined {
@@ -106,8 +154,7 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 			const { twin, isNew, merged } = registry.announce(link, announcement, clock.now());
 			for (const other of merged) gone(other, "is known by another address now");
 			if (!isRestored) store.touch(twin);
-			const state = linkStates.get(link);
-			if (isNew && state && !state.up) twin.link(linkDown(link), clock.now());
+			if (isNew && roads.get(link)?.state.up === false) twin.link(linkDown(link), clock.now());
 			if (isNew) log.info({ device: twin.device.id, link, address: announcement.address }, `Found "${twin.device.name}" (${twin.device.id})`);
 			each((module) => module.added?.(twin));
 			return twin;
@@ -135,7 +182,10 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 		const found = new Map<Twin, Told[]>();
 		for (const each of told) {
 			const twin = registry.byPlace(link, each.address);
-			if (twin) found.set(twin, [...(found.get(twin) ?? []), each]);
+			if (!twin) continue;
+			const same = found.get(twin);
+			if (same) same.push(each);
+			else found.set(twin, [each]);
 		}
 		return found;
 	}
@@ -145,19 +195,38 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 		return [{ point, value, at: at ?? received, received, quality: quality ?? "good", ...(!live && at === undefined && { ageUnknown: true as const }) }];
 	}
 
+	/**
+	 * Every reading, once. A retained message is a copy: where its time is not known it belongs there only if nothing else is known of the point;
+	 * and what is told twice with one time of its source is one reading.
+	 */
+	function entriesOf(twin: Twin, readings: readonly Reading[]): Entry[] {
+		const { link, source: { address }, points } = twin.device;
+		return readings.flatMap((reading) => {
+			const before = twin.readings.get(reading.point);
+			if (before && (reading.ageUnknown || (reading.at !== reading.received && before.at === reading.at && sameValue(before.value, reading.value)))) return [];
+			const point = points[reading.point];
+			return [{ link, address, reading, ...(point?.kind === "numeric" && point.unit !== undefined && { unit: point.unit }) }];
+		});
+	}
+
 	function changeOf(link: string, address: string, change: (twin: Twin) => Change): void {
 		const twin = registry.byPlace(link, address);
 		if (twin) tell(change(twin));
 	}
 
-	function linkChanged({ link }: Road, state: LinkState): void {
-		const before = linkStates.get(link.id);
-		if (before && before.up === state.up && (state.up || (!before.up && before.reason === state.reason))) return;
-		const since = before && before.up === state.up ? before.since : clock.now();
-		linkStates.set(link.id, state.up ? { up: true, since } : { up: false, since, reason: state.reason });
-		if (state.up) log.info({ link: link.id }, `Link "${link.id}" is up`);
-		else if (!isStopping) log.warn({ link: link.id, reason: state.reason }, `Link "${link.id}" is down: ${state.reason}`);
-		for (const twin of registry.all()) if (twin.device.link === link.id) tell(twin.link(state.up ? undefined : linkDown(link.id), clock.now()));
+	function earsOf(road: RunningRoad): Parameters<Road["link"]["run"]>[0] {
+		const { id } = road.link;
+		return {
+			packet: (packet) => carry(road, packet),
+			state: (state) => linkChanged(id, state),
+			fault: (where, reason, sample) => faults.count(`${id}: ${where}`, reason, sample),
+		};
+	}
+
+	function linkChanged(id: string, state: LinkState): void {
+		if (state.up) log.info({ link: id }, `Link "${id}" is up`);
+		else if (!isStopping) log.warn({ link: id, reason: state.reason }, `Link "${id}" is down: ${state.reason}`);
+		for (const twin of registry.all()) if (twin.device.link === id) tell(twin.link(state.up ? undefined : linkDown(id), clock.now()));
 	}
 
 	/** Silence is news too. */
@@ -188,46 +257,7 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 		}
 	}
 
-	// ---- North to south: command → access → twin → dialect → link, and done only when a reading has confirmed it ----
-
-	async function execute({ device, point, value, by }: Command): Promise<Outcome> {
-		const twin = registry.byId(device);
-		const [name, placed] = twin.point(point);
-		if (by !== LOCAL && !access.maySet(by, twin.device.id, name)) throw new GatewayError("forbidden", `Cannot set "${name}": ${by} may not command ${twin.device.name}`);
-		twin.writable(name, value);
-		const road = linkStates.get(twin.device.link);
-		if (road?.up === false) throw new GatewayError("device-offline", `Cannot set "${name}": ${linkDown(twin.device.link)}`);
-		if (!twin.reachable) throw new GatewayError("device-offline", `Cannot set "${name}": ${twin.device.name} is ${twin.availability}${twin.reason === undefined ? "" : ` (${twin.reason})`}`);
-		const running = underWay.get(twin) ?? 0;
-		if (running >= MAX_COMMANDS_PER_DEVICE) throw new GatewayError("busy", `Cannot set "${name}": ${running} commands are on their way to ${twin.device.name}; try again later`);
-		const { link, dialect } = byLink.get(twin.device.link)!;
-		const outgoing = dialect.encode(twin.device.source.address, name, value);
-		underWay.set(twin, running + 1);
-		const failed = new AbortController();
-		const ending = AbortSignal.any([stopping.signal, failed.signal]);
-		try {
-			log.info({ device: twin.device.id, point: name, by }, `${by} sets "${name}" of "${twin.device.name}"`);
-			const confirmed = confirmOf(placed) === "state" ? confirmation(twin, name, value, clock, placed.timeout ?? CONFIRM_WITHIN, ending) : undefined;
-			confirmed?.catch(() => undefined); // it is awaited below, but may end while the bytes are still leaving
-			for (const out of outgoing) await forward(link, out, ending);
-			return confirmed ? { kind: "confirmed", reading: await confirmed } : { kind: "sent" };
-		} finally {
-			failed.abort(new GatewayError("link-down", `Cannot set "${name}": the command was given up`));
-			const left = (underWay.get(twin) ?? 1) - 1;
-			if (left > 0) underWay.set(twin, left);
-			else underWay.delete(twin);
-		}
-	}
-
-	async function forward(link: Link, out: Outgoing, signal: AbortSignal): Promise<void> {
-		const late = new AbortController();
-		const cancel = clock.after(SEND_WITHIN, () => late.abort(new GatewayError("device-timeout", `Cannot send on link "${link.id}": it took longer than ${SEND_WITHIN / 1_000} s`)));
-		try {
-			await link.send(out, AbortSignal.any([signal, late.signal]));
-		} finally {
-			cancel();
-		}
-	}
+	// ---- What is listened to ----
 
 	/** A burst of announcements is one change of topics. */
 	function listenSoon(id: string): void {
@@ -240,10 +270,10 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 	}
 
 	function listen(id: string): void {
-		const { link, dialect } = byLink.get(id)!;
-		if (!dialect.filters) return;
-		const filters = dialect.filters();
-		link.listen?.(filters);
+		const road = roads.get(id);
+		const filters = road?.dialect.filters?.();
+		if (!road || !filters) return;
+		road.link.listen?.(filters);
 		store.setFilters(id, filters); // after a restart the session at the broker still has them: what is no longer wanted is unsubscribed then
 	}
 
@@ -253,78 +283,148 @@ export function startGateway({ domain, name, roads, registry, access, store, str
 		return stream.send(stanza);
 	}
 
+	function runUplink(road: Stream): void {
+		road.run({
+			stanza: (stanza) => router.receive(stanza),
+			state(state) {
+				if (road !== stream) return; // another one has taken its place
+				const wasUp = uplink.up;
+				uplink = state.online ? { up: true, since: state.since } : { up: false, since: uplink.up ? clock.now() : uplink.since, reason: state.reason };
+				if (state.online) {
+					log.info({ domain }, `Uplink is online as ${domain}`);
+					each((module) => module.connected?.());
+					return;
+				}
+				if (wasUp) each((module) => module.disconnected?.());
+				if (wasUp && !isStopping) log.warn({ domain, reason: state.reason }, `Uplink is offline: ${state.reason}`);
+				else log[state.permanent ? "error" : "info"]({ domain, reason: state.reason }, `Uplink is not online: ${state.reason}`);
+			},
+		}, stopping.signal).catch((error: unknown) => crash(error));
+	}
+
 	function status(): GatewayStatus {
 		return {
 			started, uplink, devices: registry.size, faults: faults.all(),
-			links: [...linkStates].map(([id, state]) => {
-				const counters = byLink.get(id)?.link.counters?.();
-				return { id, ...state, ...(counters && { counters }) };
+			links: [...roads.all()].map(({ link, state }) => {
+				const counters = link.counters?.();
+				return { id: link.id, ...state, ...(counters && { counters }) };
 			}),
 			...(store.fault !== undefined && { store: store.fault }),
 		};
 	}
 
+	// ---- Another config ----
+
+	let changing: Promise<void> = Promise.resolve();
+
+	async function change({ ending, beginning, restoring, ...rest }: Changes): Promise<void> {
+		if (isStopping) return;
+		await Promise.all(ending.map((id) => roads.stop(id)));
+		let failure: unknown;
+		const begun = await beginning().catch((error: unknown) => {
+			failure = error;
+			return restoring();
+		});
+		for (const road of begun) roads.add(road);
+		const { namings } = failure === undefined ? rest : {};
+		if (namings) registry.configure(namings);
+		for (const twin of [...registry.all()]) settle(twin, ending, namings !== undefined);
+		for (const road of begun) {
+			for (const announcement of road.dialect.announced()) announce(road.link.id, announcement);
+			recall(road);
+			listen(road.link.id);
+		}
+		if (isStopping) return void (await Promise.all(begun.map(({ link }) => roads.stop(link.id))));
+		for (const { link } of begun) roads.start(link.id);
+		if (failure !== undefined) throw failure;
+		if (rest.settings) store.configure(rest.settings);
+		name = rest.name ?? name;
+		if (rest.access) {
+			access = rest.access;
+			each((module) => module.accessChanged?.());
+		}
+		if (rest.stream) await moveTo(rest.stream);
+	}
+
+	/** What becomes of a device under another config. */
+	function settle(twin: Twin, ending: readonly string[], renamed: boolean): void {
+		const { id, link, source } = twin.device;
+		const road = roads.get(link);
+		const fixed = road && ending.includes(link) ? road.dialect.announced() : [];
+		if (!road || (fixed.length > 0 && !fixed.some(({ address }) => address.toLowerCase() === source.address.toLowerCase()))) {
+			registry.remove(link, source.address);
+			return gone(twin, "is no longer in the config");
+		}
+		if (ending.includes(link)) tell(twin.link(linkDown(link), clock.now()));
+		if (!renamed || registry.isNamed(twin)) return;
+		if (registry.idOf(link, source) === id) return void announce(link, source);
+		// Another id is another address: for everybody who knew it, it is gone.
+		const readings = [...twin.readings.values()];
+		registry.remove(link, source.address);
+		each((module) => module.removed?.(twin));
+		announce(link, source)?.restore(readings);
+	}
+
+	async function moveTo(next: Stream): Promise<void> {
+		const before = stream;
+		each((module) => module.disconnected?.());
+		uplink = { up: false, since: clock.now(), reason: "is connecting with another config" };
+		stream = next;
+		await before.close();
+		if (isStopping) return;
+		runUplink(next);
+	}
+
 	// ---- Life ----
 
-	for (const { link, dialect } of roads) {
-		for (const announcement of dialect.announced()) announce(link.id, announcement);
-		listen(link.id);
+	for (const road of firstRoads) {
+		roads.add(road);
+		for (const announcement of road.dialect.announced()) announce(road.link.id, announcement);
 	}
 	for (const { link, announcement, readings } of store.twins()) {
-		const fixed = byLink.get(link)?.dialect.announced();
+		const fixed = roads.get(link)?.dialect.announced();
 		if (!fixed) continue; // a link that is no longer configured has no devices
 		// Where the config names the devices, the store brings back values, and no device that was taken out of the config.
-		const twin = fixed.length > 0 ? registry.byPlace(link, announcement.address) : announce(link, announcement);
+		const twin = fixed.length > 0 ? registry.byPlace(link, announcement.address) : announce(link, announcement, true);
 		twin?.restore(readings);
 	}
-
-	const running = Promise.all([
-		...roads.map((road) => road.link.run({
-			packet: (packet) => carry(road, packet),
-			state: (state) => linkChanged(road, state),
-			fault: (where, reason, sample) => faults.count(`${road.link.id}: ${where}`, reason, sample),
-		}, stopping.signal)),
-		watchSilence(),
-	]);
-	const upstream = stream.run({
-		stanza: (stanza) => router.receive(stanza),
-		state(state) {
-			const wasUp = uplink.up;
-			uplink = state.online ? { up: true, since: state.since } : { up: false, since: uplink.up ? clock.now() : uplink.since, reason: state.reason };
-			if (state.online) {
-				log.info({ domain }, `Uplink is online as ${domain}`);
-				each((module) => module.connected?.());
-				return;
-			}
-			if (wasUp) each((module) => module.disconnected?.());
-			if (wasUp && !isStopping) log.warn({ domain, reason: state.reason }, `Uplink is offline: ${state.reason}`);
-			else log[state.permanent ? "error" : "info"]({ domain, reason: state.reason }, `Uplink is not online: ${state.reason}`);
-		},
-	}, stopping.signal);
+	for (const road of firstRoads) {
+		recall(road);
+		listen(road.link.id);
+		roads.start(road.link.id);
+	}
+	watchSilence().catch(crash);
+	runUplink(stream);
 
 	let stopped: Promise<void> | undefined;
+	let finish = (): void => {};
+	const finished = new Promise<void>((resolve) => (finish = resolve));
+
 	async function shutDown(): Promise<void> {
 		isStopping = true;
 		each((module) => module.closing?.());
-		await stream.close();
+		await Promise.all([within(CLOSE_WITHIN, stream.close()), within(FLUSH_WITHIN, store.flush())]);
 		stopping.abort(new GatewayError("link-down", "Cannot go on: the gateway is stopping"));
-		const closed = new AbortController();
-		await Promise.race([Promise.allSettled([running, upstream]), pause(clock, CLOSE_WITHIN, closed.signal)]);
-		closed.abort();
+		await within(CLOSE_WITHIN, changing);
+		await roads.stopAll();
 		await store.close();
+		finish();
+	}
+
+	async function within(span: Millis, work: Promise<void>): Promise<void> {
+		const done = new AbortController();
+		await Promise.race([work.catch(() => undefined), pause(clock, span, done.signal)]);
+		done.abort();
 	}
 
 	return {
 		registry, execute, status,
-		ended: Promise.all([running, upstream]).then(() => undefined),
+		change: (changes) => {
+			const next = changing.then(() => change(changes));
+			changing = next.catch(() => undefined);
+			return next;
+		},
+		ended: Promise.race([finished, crashed]),
 		stop: () => (stopped ??= shutDown()),
 	};
 }
-
-/** What contacts are told: hosts, paths and how to mend it are for the log and `status`, not for everybody who sees a device. */
-function linkDown(id: string): string {
-	return `its link "${id}" is down`;
-}
-
-/** Who commands from the machine itself, through the socket that only its user can open. */
-export const LOCAL = "local";

@@ -2,15 +2,16 @@
 import { matches } from "./core/access.js";
 import { inWords } from "./core/availability.js";
 import type { Clock } from "./core/clock.js";
-import { GatewayError } from "./core/errors.js";
-import { nearest } from "./core/nearest.js";
-import { findPoint, isReadable, type Point } from "./core/point.js";
+import { LOCAL } from "./core/command.js";
+import { isReadable, type Point } from "./core/point.js";
 import { parseValue } from "./core/parse-value.js";
 import type { Reading } from "./core/reading.js";
 import { troubles } from "./core/status.js";
 import type { Twin } from "./core/twin.js";
 import { textOf } from "./core/value.js";
-import { type Gateway, LOCAL } from "./gateway.js";
+import type { Gateway } from "./gateway.js";
+import { deviceNamed, pointNamed } from "./local-names.js";
+import { exportOf, type Past, pastOf } from "./past.js";
 import type { ControlRequest } from "./web/control-socket.js";
 
 /** A device as `jidway devices` shows it. */
@@ -37,8 +38,8 @@ export interface PointRow {
 	readonly age?: string;
 }
 
-/** Answer one request of the command line. @throws {GatewayError} */
-export async function answerLocal(gateway: Gateway, jidOf: (id: string) => string, clock: Clock, request: ControlRequest): Promise<unknown> {
+/** Answer one request of the command line; what may be long is a stream of items. @throws {GatewayError} */
+export async function answerLocal(gateway: Gateway, past: Past, jidOf: (id: string) => string, clock: Clock, request: Exclude<ControlRequest, { readonly ask: "diff" }>): Promise<unknown> {
 	switch (request.ask) {
 		case "status": {
 			const status = gateway.status();
@@ -48,35 +49,22 @@ export async function answerLocal(gateway: Gateway, jidOf: (id: string) => strin
 			.filter(({ device }) => request.pattern === undefined || matches(request.pattern, device.id) || matches(request.pattern, device.name))
 			.map((twin) => deviceRow(twin, jidOf)).sort((a, b) => a.id.localeCompare(b.id));
 		case "read": {
-			const twin = named(gateway, request.device);
-			const names = request.point === undefined ? Object.keys(twin.device.points).filter((name) => isReadable(twin.device.points[name]!)) : [twin.readable(pointOf(twin, request.point)[0])[0]];
+			const twin = deviceNamed(gateway.registry, request.device);
+			const names = request.point === undefined ? Object.keys(twin.device.points).filter((name) => isReadable(twin.device.points[name]!)) : [twin.readable(pointNamed(twin, request.point)[0])[0]];
 			return names.map((name) => pointRow(name, twin.device.points[name]!, twin.readings.get(name), clock.now()));
 		}
 		case "set": {
-			const twin = named(gateway, request.device);
-			const [point, placed] = pointOf(twin, request.point);
+			const twin = deviceNamed(gateway.registry, request.device);
+			const [point, placed] = pointNamed(twin, request.point);
 			const outcome = await gateway.execute({ device: twin.device.id, point, value: parseValue(point, placed, request.value), by: LOCAL });
 			return outcome.kind === "sent" ? { outcome: "sent", point } : { outcome: "confirmed", point, value: textOf(outcome.reading.value), ...(placed.kind === "numeric" && placed.unit && { unit: placed.unit }) };
 		}
+		case "history": return pastOf(past, gateway.registry, request);
+		case "export": return exportOf(past, gateway.registry, jidOf, request);
+		case "backup":
+			await past.backup(request.file);
+			return { file: request.file };
 	}
-}
-
-/** By id, else by name when that is one device only. */
-function named(gateway: Gateway, device: string): Twin {
-	const found = gateway.registry.find(device);
-	if (found) return found;
-	const byName = [...gateway.registry.all()].filter((twin) => twin.device.name.toLowerCase() === device.toLowerCase());
-	if (byName.length === 1) return byName[0]!;
-	throw new GatewayError("unknown-device", `Cannot find device "${device}": "jidway devices" lists them`);
-}
-
-/** The point as the device names it. @throws {GatewayError} `unknown-point`, with what there is. */
-function pointOf({ device }: Twin, typed: string): readonly [name: string, point: Point] {
-	const found = findPoint(device.points, typed);
-	if (found) return found;
-	const names = Object.keys(device.points);
-	const near = nearest(typed, names);
-	throw new GatewayError("unknown-point", `Cannot find "${typed}": ${near === undefined ? `${device.name} has ${names.join(", ") || "no points"}` : `did you mean "${near}"?`}`);
 }
 
 function deviceRow(twin: Twin, jidOf: (id: string) => string): DeviceRow {

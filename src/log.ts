@@ -16,9 +16,15 @@ const SECRET_PATHS = ["secret", "password", "*.secret", "*.password", "*.*.secre
 /** Shorter ones are parts of ordinary words. */
 const MIN_SECRET = 4;
 
+/** A log that follows the config. */
+export interface ProcessLog extends Log {
+	/** Another level, and more secrets: those of before are still blotted out. */
+	configure(options: Pick<LogOptions, "level" | "secrets">): void;
+}
+
 /** The log of the process: JSON lines, secrets blotted out. */
-export function createLog({ level, secrets, to = new Stdout() }: LogOptions): Log {
-	const hidden = secrets.filter((secret) => secret.length >= MIN_SECRET).flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
+export function createLog({ level, secrets, to = new Stdout() }: LogOptions): ProcessLog {
+	let hidden = formsOf(secrets);
 	const clean = { write: (line: string) => void to.write(hidden.reduce((text, secret) => text.replaceAll(secret, "[redacted]"), line)) };
 	const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) }, redact: { paths: SECRET_PATHS, censor: "[redacted]" } }, clean);
 	return {
@@ -26,7 +32,16 @@ export function createLog({ level, secrets, to = new Stdout() }: LogOptions): Lo
 		info: (facts, text) => logger.info(facts, text),
 		warn: (facts, text) => logger.warn(facts, text),
 		error: (facts, text) => logger.error(facts, text),
+		configure({ level: another, secrets: more }) {
+			logger.level = another;
+			hidden = [...new Set([...hidden, ...formsOf(more)])];
+		},
 	};
+}
+
+/** Each secret as it is, and as it stands in JSON. */
+function formsOf(secrets: readonly string[]): string[] {
+	return secrets.filter((secret) => secret.length >= MIN_SECRET).flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
 }
 
 /** Writes lines to a file descriptor. A log that cannot be written, on a full disk or to a reader that has gone, must not end the gateway. */

@@ -9,13 +9,16 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 		stop.abort(signal);
 	});
 }
+/** SIGHUP: read the config again. Where the terminal that we run in is closed, it means the end, as for every program. */
+const onHangup = (run: () => void): void => void process.on("SIGHUP", () => (process.stdin.isTTY ? stop.abort("SIGHUP") : run()));
+
 // Whoever reads the output of a command may stop reading: `jidway devices | head`. The gateway goes on without its log.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 	if (process.argv[2] !== "run") process.exit(error.code === "EPIPE" ? 0 : 1);
 });
 
 try {
-	process.exit(await runProgram(process.argv.slice(2), stop.signal));
+	process.exit(await runProgram(process.argv.slice(2), { stop: stop.signal, onHangup }));
 } catch (error) {
 	console.error(error instanceof Error ? error.stack : messageOf(error));
 	process.exit(1);

@@ -227,6 +227,7 @@ export function recorded(surroundings: Surroundings, { config, said, secrets }: 
 	const serial = new Map(config.links.flatMap((link) => (link.kind === "serial" ? [[link.path, link.id]] : [])));
 	return {
 		...surroundings, newId: recorder.newId,
+		thread: false, // a replay cannot wait for a disk: what waits for the database comes in the same turn, in both
 		around: (link) => recorder.around(around(link), config.links.some(({ id, kind }) => id === link.id && kind === "serial")),
 		ports: recorder.ports(ports, (path) => serial.get(path) ?? path),
 		stream: (options) => recorder.stream(stream(options)),

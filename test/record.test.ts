@@ -117,7 +117,6 @@ async function started() {
 		const stopped = gateway.stop();
 		await clock.advance(5_000);
 		await stopped;
-		await open.close();
 	};
 	return { clock, log, stream, farm: links.get("farm")!, stop };
 }
@@ -203,7 +202,7 @@ test("\"jidway run --record\" to a file that cannot be written ends with exit co
 	writeFileSync(config, `gateway: { data: data }\nweb: { listen: "127.0.0.1:0" }\n${CONFIG.replace("${JIDWAY_SECRET}", "other-secret")}`);
 	const errors: string[] = [];
 	t.mock.method(console, "error", (text: string) => void errors.push(text));
-	for (const to of [join(folder, "no", "such", "folder"), folder]) assert.equal(await runProgram(["run", "-c", config, "--record", to], AbortSignal.abort()), 2);
+	for (const to of [join(folder, "no", "such", "folder"), folder]) assert.equal(await runProgram(["run", "-c", config, "--record", to], { stop: AbortSignal.abort(), onHangup: () => undefined }), 2);
 	assert.equal(errors.length, 2);
 	for (const error of errors) assert.match(error, /^Cannot record to ".*": E\w+: .*; name a file in a folder where this user may write$/);
 });

@@ -64,7 +64,7 @@ export async function playTranscript({ config, lines }: Transcript, draft?: (lin
 	const log = new MemoryLog();
 	let ids = 0;
 	const open = await plan.open({
-		clock, log, random: () => 0.5, newId: () => `id-${++ids}`, version: "0.0.0-test", ports, stream: () => stream,
+		clock, log, random: () => 0.5, newId: () => `id-${++ids}`, version: "0.0.0-test", thread: false, ports, stream: () => stream,
 		mqtt: (id) => {
 			const link = new PlayedMqtt(id, said, !byScript.has(id), clock);
 			roads.set(id, link);
@@ -82,7 +82,6 @@ export async function playTranscript({ config, lines }: Transcript, draft?: (lin
 		assert.deepEqual(said, [], "the gateway said more than the transcript");
 	} finally {
 		await gateway.stop();
-		await open.close();
 		rmSync(folder, { recursive: true, force: true });
 	}
 

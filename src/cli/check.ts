@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { resolve } from "node:path";
 import { loadGateway } from "../assemble.js";
 import { messageOf } from "../core/errors.js";
 import { createLog } from "../log.js";
@@ -7,20 +8,33 @@ import { askGateway } from "../web/control-socket.js";
 import type { GatewayStatus } from "../core/status.js";
 import { packageVersion } from "./version.js";
 
+/** The gateway reads the file and its definitions. */
+const ASK_WITHIN_MS = 20_000;
 /** How long `--online` waits for a server, a broker or a port to say yes: longer than each of them waits for its own answer. */
 const TRY_WITHIN_MS = 25_000;
 
+export interface CheckOptions {
+	/** Also try what the config names, without starting a gateway. */
+	readonly online?: boolean;
+	/** Also ask the running gateway what it would change. */
+	readonly diff?: boolean;
+}
+
 /**
- * `jidway check`: validate offline; with `online` also try what the config names, without starting a gateway.
+ * `jidway check`: validate offline, and what the options say.
  *
  * @returns The exit code: 0, or 1 when something that was tried failed.
  * @throws {ConfigError} with every fault.
  */
-export async function check(configFile: string, online: boolean, stop: AbortSignal): Promise<number> {
+export async function check(configFile: string, { online = false, diff = false }: CheckOptions, stop: AbortSignal): Promise<number> {
 	const loaded = loadGateway(configFile, process.env);
 	const { config } = loaded;
 	for (const warning of loaded.warnings) console.log(`warning: ${warning}`);
 	console.log(`${configFile}: good: ${config.links.length} ${config.links.length === 1 ? "link" : "links"}, ${config.devices.length} configured ${config.devices.length === 1 ? "device" : "devices"}, ${config.access.length} access ${config.access.length === 1 ? "rule" : "rules"}`);
+	if (diff) {
+		const lines = (await askGateway(loaded.dataFolder, { ask: "diff", file: resolve(configFile) }, ASK_WITHIN_MS)) as readonly string[];
+		for (const line of lines) console.log(line);
+	}
 	if (!online) return 0;
 	const running = await askGateway(loaded.dataFolder, { ask: "status" }, 2_000).catch(() => undefined);
 	if (running !== undefined) return report(running as GatewayStatus); // two components of one domain would throw each other out

@@ -19,6 +19,7 @@ function prosody({ domain, host, port, secret }: Config["uplink"]): string {
 -- then: sudo prosodyctl check config && sudo systemctl restart prosody
 Component ${lua(domain)}
 	component_secret = ${lua(secret)}
+	component_conflict_resolve = "kick_old"   -- a gateway whose connection was lost without a word is let in again at once, and not after a quarter of an hour
 -- Components are taken on port ${port}${address !== undefined && isLoopback(address) ? ", from this machine" : ` of ${lua(host)}`}. These belong in the global section at the top of the file:
 --   component_ports = { ${port} }
 --   component_interfaces = ${interfaces}

@@ -1,5 +1,6 @@
-import type { Millis } from "./clock.js";
+import type { Millis, UnixMillis } from "./clock.js";
 import { GatewayError } from "./errors.js";
+import type { Reading } from "./reading.js";
 import type { Unit } from "./unit.js";
 import { isNumeric, textOf, type Value } from "./value.js";
 
@@ -22,6 +23,8 @@ interface PointBase {
 	readonly confirm?: Confirm;
 	/** How long a command waits for its confirmation. Default: 10 s. */
 	readonly timeout?: Millis;
+	/** A value that is older is stale; nothing where age does not matter. Laid on by the registry from the rules of `report:`. */
+	readonly maxAge?: Millis;
 }
 
 export interface NumericPoint extends PointBase {
@@ -78,6 +81,16 @@ export function refined(point: Point, { label, category, confirm, timeout, acces
 		case "enum": return { ...point, ...base, ...(labels !== undefined && { labels }) };
 		case "boolean": case "text": return { ...point, ...base };
 	}
+}
+
+/**
+ * Is the last value of this point older than it may be? By the source's time; what has none, and may be of any age, is stale
+ * where age matters. A source whose clock runs ahead makes nothing younger than its receipt. Further in the future than
+ * `maxAge` lies what came before the clock of this machine was set back: its age is not known any more.
+ */
+export function isStale(point: Point | undefined, reading: Reading | undefined, now: UnixMillis): boolean {
+	if (point?.maxAge === undefined || reading === undefined) return false;
+	return reading.ageUnknown === true || Math.abs(now - Math.min(reading.at, reading.received)) > point.maxAge;
 }
 
 /** The points of a device by name, in the order in which its source lists them. */

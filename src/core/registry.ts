@@ -2,6 +2,7 @@ import type { UnixMillis } from "./clock.js";
 import type { Announcement, Device } from "./device.js";
 import { GatewayError } from "./errors.js";
 import { findPoint, type Point, type Points, refined, type Refinement } from "./point.js";
+import { type ReportRule, ruleOf } from "./report.js";
 import { Twin } from "./twin.js";
 
 /** What the config says of one device: it renames and refines what the link announces, or places what announces nothing. */
@@ -22,13 +23,40 @@ const MAX_DEVICES = 10_000;
 export class Registry {
 	#byId = new Map<string, Twin>();
 	#byPlace = new Map<string, Twin>();
-	readonly #namings: ReadonlyMap<string, Naming>;
+	#namings: ReadonlyMap<string, Naming> = new Map();
 	/** Ids that the config gives away, and to which place. */
-	readonly #reserved: ReadonlyMap<string, string>;
+	#reserved: ReadonlyMap<string, string> = new Map();
+	#reports: readonly ReportRule[];
 
-	constructor(namings: readonly Naming[] = []) {
+	/** @param reports The rules of `report:`: how old the values of which points may be. */
+	constructor(namings: readonly Naming[] = [], reports: readonly ReportRule[] = []) {
+		this.configure(namings);
+		this.#reports = reports;
+	}
+
+	/** The config names and refines devices in this way from now on. Twins follow when they are announced anew. */
+	configure(namings: readonly Naming[]): void {
 		this.#namings = new Map(namings.map((naming) => [place(naming.link, naming.address), naming]));
 		this.#reserved = new Map(namings.map((naming) => [naming.id, place(naming.link, naming.address)]));
+	}
+
+	/** Values may be so old from now on. Twins follow at once. */
+	report(rules: readonly ReportRule[]): void {
+		this.#reports = rules;
+		for (const twin of this.#byId.values()) {
+			const points = withAges(rules, twin.device.id, twin.device.points);
+			if (points !== twin.device.points) twin.redefine({ ...twin.device, points });
+		}
+	}
+
+	/** Is this twin as the config wants it to be? */
+	isNamed({ device }: Twin): boolean {
+		return JSON.stringify(this.#named(device.link, device.source)) === JSON.stringify(device);
+	}
+
+	/** The id that a device of this place has, or would have. */
+	idOf(link: string, announcement: Announcement): string {
+		return this.#named(link, announcement).id;
 	}
 
 	/**
@@ -108,13 +136,14 @@ export class Registry {
 
 	#named(link: string, announcement: Announcement): Device {
 		const naming = [announcement.address, ...(announcement.aliases ?? [])].map((address) => this.#namings.get(place(link, address))).find((found) => found !== undefined);
+		const id = naming?.id ?? idFrom(announcement.address);
 		return {
 			...announcement,
 			source: announcement,
 			link,
-			id: naming?.id ?? idFrom(announcement.address),
+			id,
 			name: naming?.name ?? announcement.name ?? naming?.id ?? announcement.address,
-			points: naming?.points ? refine(announcement.points, naming.points) : announcement.points,
+			points: withAges(this.#reports, id, naming?.points ? refine(announcement.points, naming.points) : announcement.points),
 			...(naming?.every !== undefined && { every: naming.every }),
 		};
 	}
@@ -132,6 +161,19 @@ function refine(points: Points, refinements: Readonly<Record<string, Refinement>
 		if (found) all[found[0]] = refined(found[1], refinement);
 	}
 	return all;
+}
+
+/** The points with the `maxAge` that the rules give to each; the same object where that is no other. */
+function withAges(rules: readonly ReportRule[], device: string, points: Points): Points {
+	const all: Record<string, Point> = {};
+	let isOther = false;
+	for (const [name, point] of Object.entries(points)) {
+		const { maxAge: before, ...rest } = point;
+		const maxAge = rules.length === 0 ? undefined : ruleOf(rules, device, name)?.maxAge;
+		isOther ||= maxAge !== before;
+		all[name] = maxAge === before ? point : { ...rest, ...(maxAge !== undefined && { maxAge }) };
+	}
+	return isOther ? all : points;
 }
 
 function place(link: string, address: string): string {

@@ -1,4 +1,7 @@
-import type { UnixMillis } from "./clock.js";
+import type { Availability } from "./availability.js";
+import type { Millis, UnixMillis } from "./clock.js";
+import type { Outcome } from "./command.js";
+import type { Fault } from "./errors.js";
 import type { CountedFault } from "./fault-counter.js";
 
 /** Is a road open, and if not: what, why and how to mend it. */
@@ -20,6 +23,50 @@ export interface LinkCounters {
 	readonly suspicion?: string;
 }
 
+/** What the database has done since the start, and what it is like. */
+export interface StoreFigures {
+	readonly written: number;
+	readonly transactions: number;
+	/** Readings that nobody waited for, lost for want of room while the disk took none. */
+	readonly lost: number;
+	/** Readings taken away because they were too old or too many. */
+	readonly pruned: number;
+	/** Readings in memory. */
+	readonly waiting: number;
+	readonly fileBytes: number;
+	/** Written to its log: what wears an SD card. */
+	readonly walBytes: number;
+	/** The last transaction. */
+	readonly lastCommit?: Millis;
+	/** The source's time of the oldest reading. */
+	readonly oldest: UnixMillis | undefined;
+	/** In the outbox. */
+	readonly letters: number;
+	readonly lettersLost: number;
+	readonly lettersExpired: number;
+}
+
+/** What has been counted since the start. What nobody counts is left out. */
+export interface GatewayCounters {
+	readonly availability?: Readonly<Record<Availability, number>>;
+	/** Readings that came from devices, and those that the report policy let out. */
+	readonly readings?: { readonly received: number; readonly told: number };
+	/** Commands that have ended, by how: confirmed, sent, or the fault that ended them. */
+	readonly commands?: Readonly<Partial<Record<Outcome["kind"] | Fault, number>>>;
+	readonly store?: StoreFigures;
+	readonly outbox?: {
+		readonly delivered: number;
+		/** Stanzas that were sent again. */
+		readonly repeated: number;
+		readonly givenUp: number;
+		/** Stanzas on their way. */
+		readonly underWay: number;
+		/** When the oldest letter that waits happened. */
+		readonly oldest?: UnixMillis;
+	};
+	readonly stanzas?: { readonly sent: number; readonly received: number };
+}
+
 /** How the gateway itself is: for `status`, `/readyz` and the log. */
 export interface GatewayStatus {
 	readonly started: UnixMillis;
@@ -30,6 +77,7 @@ export interface GatewayStatus {
 	readonly devices: number;
 	/** What came in and could not be used, counted; the latest last. */
 	readonly faults: readonly CountedFault[];
+	readonly counters?: GatewayCounters;
 }
 
 /** What is wrong now, a sentence each; none when all is well. */

@@ -38,8 +38,10 @@ export function isMet({ by, up, down }: Trigger, told: Magnitude, now: Magnitude
 }
 
 export interface EventRuleOptions {
-	/** By point. A point without an entry never makes an event. */
+	/** By point. */
 	readonly triggers: ReadonlyMap<string, Trigger>;
+	/** For points without an entry; nothing: those never make an event. */
+	readonly otherwise?: Trigger;
 	/** Two events are never nearer than this. */
 	readonly minInterval?: Millis;
 	/** An event anyway, when there was none for so long. */
@@ -48,6 +50,8 @@ export interface EventRuleOptions {
 	readonly told?: ReadonlyMap<string, Value>;
 	/** When he was told something last; nothing: never, so that the first event need not wait. */
 	readonly toldAt?: UnixMillis;
+	/** The first event is due at once, without a cause. */
+	readonly atOnce?: boolean;
 }
 
 /**
@@ -69,13 +73,18 @@ export class EventRule {
 		this.#options = options;
 		this.#since = options.toldAt ?? now;
 		this.#isFirst = options.toldAt === undefined;
+		this.#suppressed = options.atOnce ?? false;
 		for (const [point, { current }] of options.triggers) if (current !== undefined) this.#told.set(point, current);
 		for (const [point, value] of options.told ?? []) this.#told.set(point, magnitudeOf(value));
 	}
 
-	/** Look at what is new. True when an event is due at once. */
-	offer(readings: readonly Pick<Reading, "point" | "value">[], now: UnixMillis): boolean {
-		if (!this.#suppressed) this.#suppressed = readings.some((reading) => this.#isTrigger(reading));
+	/**
+	 * Look at what is new. True when an event is due at once.
+	 *
+	 * @param aged Points whose value has become stale, or is fresh again: for whoever waits for a change of them that is news, since no change may come.
+	 */
+	offer(readings: readonly Pick<Reading, "point" | "value">[], now: UnixMillis, aged: readonly string[] = []): boolean {
+		if (!this.#suppressed) this.#suppressed = readings.some((reading) => this.#isTrigger(reading)) || aged.some((point) => this.#triggerOf(point) !== undefined);
 		return this.isDue(now);
 	}
 
@@ -100,16 +109,20 @@ export class EventRule {
 
 	/** An event was told, with these values among others: from now on changes are measured from them. */
 	fired(values: readonly Pick<Reading, "point" | "value">[], now: UnixMillis): void {
-		for (const { point, value } of values) if (this.#options.triggers.has(point)) this.#told.set(point, magnitudeOf(value));
+		for (const { point, value } of values) if (this.#triggerOf(point)) this.#told.set(point, magnitudeOf(value));
 		this.#suppressed = false;
 		this.#isFirst = false;
 		this.#since = now;
 	}
 
 	#isTrigger({ point, value }: Pick<Reading, "point" | "value">): boolean {
-		const trigger = this.#options.triggers.get(point);
+		const trigger = this.#triggerOf(point);
 		if (trigger === undefined) return false;
 		const told = this.#told.get(point);
 		return told === undefined || isMet(trigger, told, magnitudeOf(value));
+	}
+
+	#triggerOf(point: string): Trigger | undefined {
+		return this.#options.triggers.get(point) ?? this.#options.otherwise;
 	}
 }

@@ -1,8 +1,8 @@
-import { type Availability, type Judgement, judge, LATE_AFTER, LINK_GRACE, type Statement } from "./availability.js";
+import { type Availability, Damper, graceOf, type Judgement, judge, LATE_AFTER, type LinkKind, type Statement } from "./availability.js";
 import type { Millis, UnixMillis } from "./clock.js";
 import type { Device } from "./device.js";
 import { GatewayError } from "./errors.js";
-import { checkValue, findPoint, isReadable, isWritable, type Point } from "./point.js";
+import { checkValue, findPoint, isReadable, isStale, isWritable, type Point } from "./point.js";
 import type { Reading } from "./reading.js";
 import { sameValue, type Value } from "./value.js";
 
@@ -11,7 +11,7 @@ export interface Change {
 	readonly twin: Twin;
 	/** Readings to be told: those whose value is not the one before; after the report policy also those that it repeats, with their old times. */
 	readonly readings: readonly Reading[];
-	/** The availability is not the one before. */
+	/** The availability is not the one before, or it has begun or ceased to flap. */
 	readonly availability: boolean;
 	/** Points whose last value has become stale, or is fresh again, while it may be the same value. */
 	readonly aged?: readonly string[];
@@ -37,9 +37,13 @@ const ONE_BEAT = 0.25;
 export class Twin {
 	#device: Device;
 	#last = new Map<string, Reading>();
-	#judgement: Judgement = { availability: "unknown", reason: "not heard from yet" };
+	/** What the evidence says, and what is told of that: see `Damper`. */
+	#judged: Judgement = { availability: "unknown", reason: "not heard from yet" };
+	#shown: Judgement = this.#judged;
+	readonly #damper = new Damper();
+	#isFlapping = false;
 	#since: UnixMillis;
-	#linkDown: { since: UnixMillis; reason: string } | undefined;
+	#linkDown: { since: UnixMillis; reason: string; grace: Millis } | undefined;
 	#said: { state: Statement; at: UnixMillis; reason?: string } | undefined;
 	#heard: UnixMillis | undefined;
 	#irregular = false;
@@ -55,12 +59,17 @@ export class Twin {
 	}
 
 	get availability(): Availability {
-		return this.#judgement.availability;
+		return this.#shown.availability;
 	}
 
 	/** Why, for people; nothing where the word says it all. */
 	get reason(): string | undefined {
-		return this.#judgement.reason;
+		return this.#shown.reason;
+	}
+
+	/** It comes and goes so often that it is no longer told each time; `reason` says how often. */
+	get flapping(): boolean {
+		return this.#isFlapping;
 	}
 
 	/** When the availability became what it is. */
@@ -80,7 +89,7 @@ export class Twin {
 
 	/** Can a command reach it? Late and unknown devices are given the chance; the answer is theirs. */
 	get reachable(): boolean {
-		return this.availability !== "offline" && this.#linkDown === undefined;
+		return this.#judged.availability !== "offline" && this.#linkDown === undefined;
 	}
 
 	/** Its source describes it anew. Readings of points that it no longer has, or has of another kind, are dropped. */
@@ -103,15 +112,18 @@ export class Twin {
 	 */
 	apply(readings: readonly Reading[], live: boolean, now: UnixMillis): Change {
 		const changed: Reading[] = [];
+		const aged: string[] = [];
 		for (const reading of readings) {
 			const before = this.#last.get(reading.point);
 			if (before && isOlder(reading, before, now)) continue;
 			this.#last.set(reading.point, reading);
 			if (!before || !sameValue(before.value, reading.value)) changed.push(reading);
+			const point = this.#device.points[reading.point];
+			if (before && isStale(point, before, now) !== isStale(point, reading, now)) aged.push(reading.point);
 			if (live) for (const listen of [...this.#listeners]) listen(reading);
 		}
 		if (live) this.#hear(now);
-		return this.#change(changed, now);
+		return { ...this.#change(changed, now), ...(aged.length > 0 && { aged }) };
 	}
 
 	/** A live message without a reading. */
@@ -126,11 +138,11 @@ export class Twin {
 		return this.#change([], now);
 	}
 
-	/** Its link came up, or went down for a reason. What was known of its life ends with a long outage. */
-	link(down: string | undefined, now: UnixMillis): Change {
-		if (down !== undefined) this.#linkDown ??= { since: now, reason: down };
+	/** Its link came up, or went down for a reason. What was known of its life ends with an outage that is longer than the grace of its kind. */
+	link(down: string | undefined, now: UnixMillis, kind?: LinkKind): Change {
+		if (down !== undefined) this.#linkDown ??= { since: now, reason: down, grace: graceOf(kind) };
 		else if (this.#linkDown) {
-			if (now - this.#linkDown.since >= LINK_GRACE) this.#heard = this.#said = undefined;
+			if (now - this.#linkDown.since >= this.#linkDown.grace) this.#heard = this.#said = undefined;
 			this.#linkDown = undefined;
 		}
 		return this.#change([], now);
@@ -180,16 +192,20 @@ export class Twin {
 	}
 
 	#change(readings: readonly Reading[], now: UnixMillis): Change {
-		const before = this.#judgement;
-		this.#judgement = judge({
+		if (this.#linkDown && this.#linkDown.since > now) this.#linkDown.since = now; // the clock was set back: the grace begins anew
+		this.#judged = judge({
 			irregular: this.#irregular,
 			...(this.#linkDown && { linkDown: this.#linkDown }),
 			...(this.#said && { said: this.#said }),
 			...(this.#heard !== undefined && { heard: this.#heard }),
 			...(this.#device.every !== undefined && { every: this.#device.every }),
-		}, before.availability, now);
-		const availability = before.availability !== this.#judgement.availability;
-		if (availability) this.#since = now;
-		return { twin: this, readings, availability };
+		}, this.#judged.availability, now);
+		const before = this.#shown;
+		const wasFlapping = this.#isFlapping;
+		this.#shown = this.#damper.damp(this.#judged, before.availability, now);
+		this.#isFlapping = this.#damper.isFlapping;
+		const isOther = before.availability !== this.#shown.availability;
+		if (isOther) this.#since = now;
+		return { twin: this, readings, availability: isOther || wasFlapping !== this.#isFlapping };
 	}
 }

@@ -1,5 +1,7 @@
 // RFC 6121 §4.2 and §4.4: presence to everybody who has subscribed. There is no broadcast form for a component: each contact is told by name.
 // Source: https://www.rfc-editor.org/rfc/rfc6121#section-4
+//
+// Above 300 lines: when a contact is told, in which turn, and when not yet, are one queue.
 
 import { GATEWAY_ID } from "../core/access.js";
 import type { Availability } from "../core/availability.js";
@@ -28,6 +30,13 @@ const FULL_AGAIN: Millis = 500;
 /** A contact's server that cannot be reached is tried again after this long, and then half as often each time. */
 const UNREACHABLE_FIRST: Millis = 60_000;
 const UNREACHABLE_MOST: Millis = 3_600_000;
+/**
+ * Of a device that nobody has heard from, contacts are told after this long, or when it is heard. Their servers keep what
+ * they were told before the uplink was lost or the gateway was killed (RFC 6121 has no end of a presence but the next one), so
+ * a device that is well would be seen to go and come with each restart. Sessions with brokers are up after one to three
+ * seconds, with what they retain, and a bus has been polled by then.
+ */
+const SETTLES_WITHIN: Millis = 5_000;
 
 /** A state is told at the pace of availability: what a switch does, and what somebody has just set. */
 function isState(point: Point | undefined): boolean {
@@ -41,6 +50,12 @@ interface Pair {
 	session: number;
 	/** How often in a row his address was said not to exist. */
 	missing: number;
+}
+
+interface Settling {
+	/** No more than there are subscriptions. */
+	readonly waiting: Set<Subscription>;
+	cancel: (() => void) | undefined;
 }
 
 /** When something was told of one device. */
@@ -65,6 +80,8 @@ export class Broadcast {
 	/** Who waits to be told: no more than there are subscriptions, since each is in it once. What he is told is decided when his turn comes. */
 	readonly #urgent = new Set<Subscription>();
 	readonly #burst = new Set<Subscription>();
+	/** Who is not told yet that nothing is known. Nothing: that time is over. */
+	#settling: Settling | undefined;
 	readonly #pace: Bucket;
 	readonly #unreachable = new Map<string, { failures: number; isWaiting: boolean; cancel: () => void }>();
 	#cancelTick: (() => void) | undefined;
@@ -96,7 +113,7 @@ export class Broadcast {
 		if (template) this.#verbs.say(stanzaOf(template, subscription.contact));
 	}
 
-	/** Something of this device may look different. O(1) where nobody has subscribed. */
+	/** Something of this device may look different. O(1) where nobody has subscribed. A value that has aged is told like any value. */
 	changed(twin: Twin, readings: readonly Reading[] = []): void {
 		const { id, points } = twin.device;
 		this.#views.changed(id);
@@ -118,7 +135,39 @@ export class Broadcast {
 		this.#session++;
 		for (const { cancel } of this.#unreachable.values()) cancel();
 		this.#unreachable.clear();
+		this.#settled();
+		const settling: Settling = { waiting: new Set(), cancel: undefined };
+		settling.cancel = this.#verbs.clock.after(SETTLES_WITHIN, () => {
+			settling.cancel = undefined;
+			this.#settled();
+			this.#drain();
+		});
+		this.#settling = settling;
+		// What is held back now counts as told: the first word is another one.
+		for (const [id, told] of this.#devices) if (this.#availabilityOf(id) === "unknown") told.availability = "unknown";
 		this.everybody();
+		// Everybody has been told something: there is nothing to wait for.
+		if (this.#burst.size === 0 && settling.waiting.size === 0) this.#settled();
+	}
+
+	/** Contacts of devices that nothing is known of are told so from now on. */
+	#settled(): void {
+		const settling = this.#settling;
+		this.#settling = undefined;
+		settling?.cancel?.();
+		for (const subscription of settling?.waiting ?? []) this.#burst.add(subscription);
+	}
+
+	/** Is he not to be told yet that nothing is known? */
+	#isHeld(subscription: Subscription): boolean {
+		const { device } = subscription;
+		if (!this.#settling || device === GATEWAY_ID || this.#pair(subscription).told !== undefined) return false;
+		// What the source has not announced yet may be there in a moment, too.
+		return this.#availabilityOf(device) === "unknown";
+	}
+
+	#availabilityOf(id: string): Availability {
+		return this.#verbs.registry.find(id)?.availability ?? "unknown";
 	}
 
 	/** Everybody whose picture is not the present one is told: after a change of access, or of everything. */
@@ -132,6 +181,7 @@ export class Broadcast {
 	closing(): void {
 		this.#closed = true;
 		this.#cancelTick?.();
+		this.#settling?.cancel?.();
 		for (const { cancel } of this.#devices.values()) cancel?.();
 		for (const { cancel } of this.#unreachable.values()) cancel();
 		for (const subscription of this.#subscriptions.all()) {
@@ -183,7 +233,7 @@ export class Broadcast {
 		// A moment that is yet to come was before the clock was set back: it holds back nothing.
 		const after = (moment: UnixMillis, span: Millis): UnixMillis => (moment > now ? now : moment + span);
 		if (twin.availability !== told.availability) return Math.max(now, after(told.availabilityAt, AVAILABILITY_EVERY));
-		return Math.max(now + settle, after(told.at, AVAILABILITY_EVERY), told.stateChanged ? now : after(told.valuesAt, VALUES_EVERY));
+		return Math.max(now + settle, after(told.at, AVAILABILITY_EVERY), told.stateChanged && !twin.flapping ? now : after(told.valuesAt, VALUES_EVERY));
 	}
 
 	#plan(id: string, told: Told, due: UnixMillis): void {
@@ -206,6 +256,10 @@ export class Broadcast {
 		if (!twin || !this.#verbs.online()) return;
 		let isNew = false;
 		for (const watcher of this.#subscriptions.watchers(id)) {
+			if (this.#isHeld(watcher)) {
+				this.#settling?.waiting.add(watcher);
+				continue;
+			}
 			if (isSame(this.#pair(watcher).told, this.#views.of(watcher))) continue;
 			isNew = true;
 			this.#urgent.add(watcher);
@@ -235,6 +289,11 @@ export class Broadcast {
 		const { clock } = this.#verbs;
 		for (const queue of [this.#urgent, this.#burst]) {
 			for (const waiting of queue) {
+				if (this.#isHeld(waiting)) {
+					this.#settling?.waiting.add(waiting);
+					queue.delete(waiting);
+					continue;
+				}
 				const subscription = this.#subscriptions.get(waiting.device, waiting.contact);
 				const template = subscription?.from && !this.#unreachable.get(subscription.contact)?.isWaiting ? this.#views.of(subscription) : undefined;
 				if (!subscription || !template || isSame(this.#pair(subscription).told, template)) {

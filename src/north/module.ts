@@ -124,6 +124,8 @@ export interface XepModule {
 	removed?(twin: Twin): void;
 	/** The uplink came online, again or for the first time. */
 	connected?(): void;
+	/** The rules are others now: `Verbs.access` is. */
+	accessChanged?(): void;
 	/** The uplink was lost: what was on its way may be lost with it. */
 	disconnected?(): void;
 	/** Last words before the stream closes. Bounded by the caller. */

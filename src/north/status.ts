@@ -1,9 +1,10 @@
 import { inWords } from "../core/availability.js";
 import type { Millis, UnixMillis } from "../core/clock.js";
-import { isWritable, type Point } from "../core/point.js";
+import { isStale, isWritable, type Point } from "../core/point.js";
 import type { Reading } from "../core/reading.js";
 import type { Twin } from "../core/twin.js";
 import { textOf } from "../core/value.js";
+import { formatDateTime } from "./readout/datetime.js";
 
 /** More values than this do not fit into the line that a contact list shows. */
 const MAX_VALUES = 4;
@@ -13,6 +14,7 @@ const ENOUGH_MEASURED = 2;
 const MAX_VALUE_CHARS = 40;
 /** A value older than this says so: a stale value must never look fresh. */
 const OLD_AFTER: Millis = 2 * 3_600_000;
+const DAY: Millis = 24 * 3_600_000;
 
 /**
  * What the `<status/>` of a device says to somebody who may read these points: why it is as it is, or else its last values,
@@ -37,7 +39,7 @@ export function statusOf(twin: Twin, visible: readonly string[], now: UnixMillis
 		const unit = unitOf(point);
 		// A unit says what is measured, unless two values share it.
 		const isPlain = unit !== undefined && shown.every((other) => other.name === name || unitOf(other.point) !== unit);
-		return `${isPlain ? "" : `${point.label ?? name} `}${valueText(reading)}${unit === undefined ? "" : ` ${unit}`}${ageOf(reading, now)}`;
+		return `${isPlain ? "" : `${point.label ?? name} `}${valueText(reading)}${unit === undefined ? "" : ` ${unit}`}${ageOf(point, reading, now)}`;
 	});
 	return texts.length === 0 ? undefined : texts.join(" · ");
 }
@@ -48,7 +50,18 @@ function valueText({ value }: Reading): string {
 	return text.length > MAX_VALUE_CHARS ? `${text.slice(0, MAX_VALUE_CHARS)}…` : text;
 }
 
-function ageOf({ at, ageUnknown }: Reading, now: UnixMillis): string {
-	if (ageUnknown) return " (age unknown)";
+function ageOf(point: Point, reading: Reading, now: UnixMillis): string {
+	const { at, ageUnknown } = reading;
+	const stale = isStale(point, reading, now);
+	if (ageUnknown) return stale ? " (stale: age unknown)" : " (age unknown)";
+	// A contact list shows this line for as long as nothing changes: an age would be wrong a minute later.
+	if (stale) return ` (stale: of ${momentOf(at, now)})`;
 	return now - at > OLD_AFTER ? ` (${inWords(now - at)} ago)` : "";
+}
+
+/** `14:05 UTC` within a day, else `2026-03-04`. */
+function momentOf(at: UnixMillis, now: UnixMillis): string {
+	const moment = formatDateTime(at);
+	if (moment === undefined) return "an unknown time";
+	return Math.abs(now - at) < DAY ? `${moment.slice(11, 16)} UTC` : moment.slice(0, 10);
 }

@@ -1,307 +1,433 @@
-// SQLite through libsql: prebuilt for every board that Jidway runs on, with no install script.
-import { chmodSync, mkdirSync, renameSync } from "node:fs";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
-import Database from "libsql";
 import type { Clock, Millis } from "../core/clock.js";
-import type { Announcement } from "../core/device.js";
 import { GatewayError, messageOf } from "../core/errors.js";
-import type { Bucket, Extent, History, Row } from "../core/journal.js";
+import type { Bucket, Delivery, Entry, Extent, History, Journal, Row, Span } from "../core/journal.js";
 import type { Log } from "../core/log.js";
-import type { Quality, Reading } from "../core/reading.js";
+import type { Letter, Outbox, Queue, Waiting } from "../core/outbox.js";
 import type { Subscription, SubscriptionStore } from "../core/subscription.js";
 import type { Twin } from "../core/twin.js";
-import { isNumeric, numericFromText, textOf, type Value } from "../core/value.js";
-import { MIGRATIONS } from "./migrations.js";
+import type { Watch, WatchStore } from "../core/watch.js";
+import type { Description } from "./description-table.js";
+import { cureFor, InlinePort, type Port, ThreadPort } from "./port.js";
+import { type Answer, type Change, entered, type Figures, type Limits, type Loaded, type Question, type Request, type StoredTwin, type Wanted } from "./protocol.js";
+import { readingFrom, unitOf } from "./row.js";
+import { SeriesBook } from "./series-book.js";
+import { codeOf } from "./sqlite.js";
+import { Writer } from "./writer.js";
 
-/** A twin as it was when it was last written. */
-export interface StoredTwin {
-	readonly link: string;
-	readonly announcement: Announcement;
-	readonly readings: readonly Reading[];
+export type { StoredTwin } from "./protocol.js";
+
+/** The database in the data folder. */
+export const DATABASE_FILE = "jidway.sqlite";
+const DAY: Millis = 86_400_000;
+const DEFAULTS: Limits & { readonly flush: Millis } = { keep: 30 * DAY, limit: 512e6, flush: 5_000, outbox: { keep: 7 * DAY, limit: 64e6 } };
+/** How often upkeep is looked after when nothing is written. */
+const TEND_EVERY: Millis = 60_000;
+/** A question is asked again when the file was set aside under it, and no more often. */
+const MOST_TRIES = 3;
+
+/** What may change while it runs. */
+export interface StoreSettings {
+	/** How old readings become. Default: 30 d. */
+	readonly keep?: Millis;
+	/** How large the database becomes, in bytes of pages in use. Default: 512 MB. */
+	readonly limit?: number;
+	/** How long readings that nobody waits for, and twins, may stay in memory. Default: 5 s. */
+	readonly flush?: Millis;
+	/** Default: 7 d, 64 MB. */
+	readonly outbox?: { readonly keep: Millis; readonly limit: number };
 }
 
-export interface StoreOptions {
+export interface StoreOptions extends StoreSettings {
 	/** The data folder; made with mode 0700. */
 	readonly folder: string;
 	readonly clock: Clock;
 	readonly log: Log;
-	/** How long a twin may stay in memory before it is written. Default: 5 s. */
-	readonly flushEvery?: Millis;
+	/** Transactions do not follow each other faster. Default: 20 ms. */
+	readonly tick?: Millis;
+	/** False: no worker, everything is done in the calls themselves. For tests on a clock that stands still, and short commands. */
+	readonly thread?: boolean;
+	/** The file was damaged while it was in use and is a new one: touch every twin. */
+	readonly onFresh?: () => void;
 }
 
-const FILE = "jidway.sqlite";
-/** A device of which nothing was heard for so long, over all restarts, was taken away while nobody looked. */
-const FORGET_AFTER: Millis = 30 * 86_400_000;
+/** Figures for a page of metrics. */
+export interface StoreCounters extends Figures {
+	/** Readings written since the start. */
+	readonly written: number;
+	readonly transactions: number;
+	/** Readings lost for want of room while the disk took none. */
+	readonly lost: number;
+	/** Readings in memory. */
+	readonly waiting: number;
+	/** The last transaction, in ms. */
+	readonly lastCommit?: Millis;
+}
 
-/** What survives a restart: subscriptions at once, twins within some seconds. */
-export class Store implements SubscriptionStore, History {
-	readonly #db: Database.Database;
-	readonly #log: Log;
+/** What survives a restart. Nothing here waits for the disk on the main thread once it is open. */
+export class Store implements SubscriptionStore, WatchStore, Journal, History {
+	readonly outbox: Outbox;
+	readonly #port: Port;
 	readonly #clock: Clock;
-	readonly #flushEvery: Millis;
-	/** Twins that changed since they were written: at most one entry a device. */
-	readonly #dirty = new Set<Twin>();
-	readonly #removed = new Map<string, { link: string; address: string }>();
-	/** Filters that changed since they were written: one entry a link. */
-	readonly #filters = new Map<string, readonly string[]>();
-	#cancelFlush: (() => void) | undefined;
-	#fault: string | undefined;
+	readonly #log: Log;
+	readonly #file: string;
+	readonly #book: SeriesBook;
+	readonly #writer: Writer;
+	readonly #onFresh: () => void;
+	readonly #subscriptions: Map<string, Subscription>;
+	readonly #watches: Map<string, Watch>;
+	readonly #filters: Map<string, readonly string[]>;
+	/** Hashes of the descriptions that are written, by link and topic. */
+	readonly #described = new Map<string, string>();
+	#twins: readonly StoredTwin[];
+	#limits: Limits;
+	#cancelTend: (() => void) | undefined;
+	#isBoundSaid = false;
+	#isLetterLossSaid = false;
+	#closed: Promise<void> | undefined;
 
-	/** @throws {GatewayError} `store-failed` when there is no database to be had. */
-	constructor({ folder, clock, log, flushEvery = 5_000 }: StoreOptions) {
-		this.#log = log;
+	private constructor({ clock, log, tick = 20, thread = true, flush = DEFAULTS.flush, onFresh }: StoreOptions, file: string, limits: Limits, port: Port, loaded: Loaded, figures: Figures) {
+		this.#port = port;
 		this.#clock = clock;
-		this.#flushEvery = flushEvery;
-		const file = join(folder, FILE);
-		try {
-			mkdirSync(folder, { recursive: true, mode: 0o700 });
-			this.#db = this.#open(file);
-		} catch (error) {
-			throw new GatewayError("store-failed", `Cannot open database "${file}": ${messageOf(error)}; check that "gateway: data:" names a folder that this user may write to`, { cause: error });
-		}
+		this.#log = log;
+		this.#file = file;
+		this.#limits = limits;
+		this.#onFresh = onFresh ?? (() => undefined);
+		this.#book = new SeriesBook();
+		this.#book.load(loaded.series);
+		this.#subscriptions = new Map(loaded.subscriptions.map((each) => [subscriptionKey(each), each]));
+		this.#watches = new Map(loaded.watches.map((each) => [watchKey(each), each]));
+		const filters = new Map<string, string[]>();
+		for (const [link, filter] of loaded.filters) filters.set(link, [...(filters.get(link) ?? []), filter]);
+		this.#filters = filters;
+		this.#twins = loaded.twins;
+		this.#writer = new Writer({
+			port, clock, log, book: this.#book, tick, flush, isInline: !thread, last: loaded.last, deliveries: loaded.deliveries, figures,
+			fresh: (aside, reason) => this.#fresh(aside, reason),
+		});
+		this.outbox = outboxOf((change) => this.#change(change), (question) => this.#ask(question));
+		this.#tendLater();
 	}
 
-	/** Why the last write failed; nothing while all is well. */
+	/**
+	 * Open the database, or make one. A damaged one is set aside and named in the log.
+	 *
+	 * @throws {GatewayError} `store-failed` when there is no database to be had.
+	 */
+	static async open(options: StoreOptions): Promise<Store> {
+		const { folder, clock, log, thread = true, keep = DEFAULTS.keep, limit = DEFAULTS.limit, outbox = DEFAULTS.outbox } = options;
+		const file = join(folder, DATABASE_FILE);
+		const limits = { keep, limit, outbox };
+		const opening = (): Request => ({ kind: "open", file, limits: store ? store.#limits : limits, now: clock.now() });
+		let store: Store | undefined;
+		const port = thread ? new ThreadPort({ clock, log, open: opening, reopened: (loaded) => {
+			if (loaded.aside && store) store.#fresh(loaded.aside.file, loaded.aside.reason);
+		} }) : new InlinePort();
+		const answer = await port.request(opening());
+		if (answer.kind !== "loaded") {
+			await port.request({ kind: "close", isClean: false, now: clock.now() });
+			await port.end();
+			throw new GatewayError("store-failed", `Cannot open database "${file}": ${answer.kind === "failed" ? answer.reason : answer.kind}; check that "gateway: data:" names a folder that this user may write to`);
+		}
+		const { loaded, figures } = answer;
+		if (loaded.aside) log.error({ file, aside: loaded.aside.file }, `Database is damaged (${loaded.aside.reason}): set aside as "${loaded.aside.file}", started anew`);
+		for (const text of loaded.unread) log.warn({ file }, text);
+		store = new Store(options, file, limits, port, loaded, figures);
+		return store;
+	}
+
+	/** Why the last write failed, and what to do about it; nothing while all is well. */
 	get fault(): string | undefined {
-		return this.#fault;
+		return this.#writer.fault;
 	}
 
-	#open(file: string): Database.Database {
-		try {
-			return this.#migrated(file);
-		} catch (error) {
-			if (!isDamage(error)) throw error;
-			const aside = `${file}.damaged-${this.#clock.now()}`;
-			renameSync(file, aside);
-			for (const suffix of ["-wal", "-shm"]) {
-				try {
-					renameSync(file + suffix, aside + suffix);
-				} catch (absent) {
-					if ((absent as NodeJS.ErrnoException).code !== "ENOENT") throw absent;
-				}
-			}
-			this.#log.error({ file, aside }, `Database is damaged (${messageOf(error)}): set aside as "${aside}", started anew`);
-			return this.#migrated(file);
-		}
-	}
-
-	#migrated(file: string): Database.Database {
-		const db = new Database(file);
-		try {
-			chmodSync(file, 0o600);
-			db.pragma("journal_mode = WAL");
-			db.pragma("synchronous = FULL"); // a subscription that was answered must survive a power cut
-			const health = db.prepare("PRAGMA quick_check(1)").all();
-			if (JSON.stringify(health).toLowerCase().includes("\"ok\"") === false) throw Object.assign(new Error("a check of its pages failed"), { code: "SQLITE_CORRUPT" });
-			const version = userVersion(db);
-			if (version > MIGRATIONS.length) throw new Error(`it was written by a newer Jidway (schema ${version}, this one knows ${MIGRATIONS.length})`);
-			for (let step = version; step < MIGRATIONS.length; step++) {
-				db.exec(`BEGIN; ${MIGRATIONS[step]!}; PRAGMA user_version = ${step + 1}; COMMIT;`);
-			}
-			return db;
-		} catch (error) {
-			db.close();
-			throw error;
-		}
+	/** Cheap: as of the last transaction. */
+	counters(): StoreCounters {
+		const { figures, written, transactions, lost, waiting, lastTook } = this.#writer;
+		return { ...figures, written, transactions, lost, waiting, ...(lastTook !== undefined && { lastCommit: lastTook }) };
 	}
 
 	subscriptions(): readonly Subscription[] {
-		return rows(this.#db.prepare("SELECT device, contact, can_see, sees, pending_in, pending_out FROM subscription ORDER BY device, contact")).map((row) => ({
-			device: String(row["device"]), contact: String(row["contact"]),
-			from: row["can_see"] === 1, to: row["sees"] === 1, pendingIn: row["pending_in"] === 1, pendingOut: row["pending_out"] === 1,
-		}));
+		return [...this.#subscriptions.values()];
 	}
 
-	putSubscription({ device, contact, from, to, pendingIn, pendingOut }: Subscription): Promise<void> {
-		return this.#write(() => {
-			if (from || to || pendingIn || pendingOut) {
-				this.#db.prepare("INSERT OR REPLACE INTO subscription (device, contact, can_see, sees, pending_in, pending_out) VALUES (?, ?, ?, ?, ?, ?)")
-					.run(device, contact, Number(from), Number(to), Number(pendingIn), Number(pendingOut));
-			} else this.#db.prepare("DELETE FROM subscription WHERE device = ? AND contact = ?").run(device, contact);
-		});
+	async putSubscription(subscription: Subscription): Promise<void> {
+		await this.#change({ kind: "subscription", subscription });
+		const { from, to, pendingIn, pendingOut } = subscription;
+		if (from || to || pendingIn || pendingOut) this.#subscriptions.set(subscriptionKey(subscription), subscription);
+		else this.#subscriptions.delete(subscriptionKey(subscription));
 	}
 
-	/** The twins of the last run. A row that is not to be understood is left out, and said. */
+	watches(): readonly Watch[] {
+		return [...this.#watches.values()];
+	}
+
+	async putWatch(watch: Watch): Promise<void> {
+		await this.#change({ kind: "watch", watch });
+		this.#watches.set(watchKey(watch), watch);
+	}
+
+	async dropWatch(watch: Pick<Watch, "who" | "device" | "point">): Promise<void> {
+		await this.#change({ kind: "drop-watch", watch });
+		this.#watches.delete(watchKey(watch));
+	}
+
+	/** The twins of the last run. They are handed over: a second call gives none. */
 	twins(): readonly StoredTwin[] {
-		const readings = new Map<string, Reading[]>();
-		for (const row of rows(this.#db.prepare("SELECT * FROM reading"))) {
-			const reading = readingFrom(row);
-			if (!reading) continue;
-			const key = `${String(row["link"])}\n${String(row["address"])}`;
-			readings.set(key, [...(readings.get(key) ?? []), reading]);
-		}
-		const oldest = this.#clock.now() - FORGET_AFTER;
-		return rows(this.#db.prepare("SELECT link, address, announcement, seen FROM twin ORDER BY link, address")).flatMap((row) => {
-			if (Number(row["seen"]) < oldest) return [];
-			const link = String(row["link"]);
-			const announcement = announcementFrom(String(row["announcement"]));
-			if (announcement) return [{ link, announcement, readings: readings.get(`${link}\n${announcement.address}`) ?? [] }];
-			this.#log.warn({ link, address: row["address"] }, "Stored device cannot be read and is left out");
-			return [];
-		});
+		const twins = this.#twins;
+		this.#twins = [];
+		return twins;
 	}
 
-	/** The topic filters that a link listened to last: a durable session at a broker outlives this process. */
-	filters(link: string): readonly string[] {
-		return rows(this.#db.prepare("SELECT filter FROM filter WHERE link = ? ORDER BY filter"), link).map((row) => String(row["filter"]));
-	}
-
-	/** What it listens to now; written with the next flush. */
-	setFilters(link: string, filters: readonly string[]): void {
-		this.#filters.set(link, filters);
-		this.#schedule();
-	}
-
-	/** Remember that a twin changed; it is written with the next flush. */
+	/** Remember that a twin changed; it is written with a later flush. */
 	touch(twin: Twin): void {
-		this.#dirty.add(twin);
-		this.#schedule();
+		this.#writer.touch(twin);
 	}
 
 	/** Its source took it back. */
 	forget(twin: Twin): void {
-		const { link, source: { address } } = twin.device;
-		this.#dirty.delete(twin);
-		this.#removed.set(`${link}\n${address}`, { link, address });
-		this.#schedule();
+		this.#writer.forget(twin);
 	}
 
-	async rows(): Promise<readonly Row[]> {
-		return [];
+	/** The topic filters that a link listened to last: a durable session at a broker outlives this process. */
+	filters(link: string): readonly string[] {
+		return this.#filters.get(link) ?? [];
 	}
 
-	async buckets(): Promise<readonly Bucket[]> {
-		return [];
+	/** What it listens to now; written with the next transaction. */
+	setFilters(link: string, filters: readonly string[]): void {
+		const before = this.#filters.get(link);
+		const after = [...new Set(filters)].sort();
+		if (before && before.length === after.length && before.every((filter, index) => filter === after[index])) return;
+		this.#filters.set(link, after);
+		this.#writer.setFilters(link, after);
 	}
 
-	async extent(): Promise<Extent> {
-		return { rows: 0 };
+	/** What topics of a link said about devices, in the order in which they said it. @throws {GatewayError} `store-failed`. */
+	async descriptions(link: string): Promise<readonly Description[]> {
+		const answer = await this.#ask({ kind: "descriptions", link });
+		if (answer.kind !== "descriptions") throw unexpected(answer);
+		for (const { topic, payload } of answer.descriptions) this.#described.set(`${link}\n${topic}`, hashOf(payload));
+		return answer.descriptions;
 	}
 
-	/** Write what is only in memory. What fails stays there, and is tried again. */
-	async flush(): Promise<void> {
-		this.#cancelFlush?.();
-		this.#cancelFlush = undefined;
-		if (this.#dirty.size === 0 && this.#removed.size === 0 && this.#filters.size === 0) return;
-		const twins = [...this.#dirty];
-		const filters = [...this.#filters];
-		const removed = [...this.#removed.values()];
+	/** Remember what a topic said about devices; an empty payload takes it back. What it said before is not written again. */
+	describe(link: string, topic: string, payload: Uint8Array): void {
+		const key = `${link}\n${topic}`;
+		const hash = hashOf(payload);
+		if (payload.length === 0) {
+			if (this.#described.delete(key)) this.#change({ kind: "drop-description", link, topic }).catch(() => undefined);
+			return;
+		}
+		if (this.#described.get(key) === hash) return;
+		this.#described.set(key, hash);
+		// Where it cannot be written it is heard again from the broker; the fault itself is said elsewhere.
+		this.#change({ kind: "describe", description: { link, topic, payload } }).then(
+			(room) => { if (room === 0) this.#log.warn({ link, topic }, "A description of a device is not kept: there are too many; after a restart its first readings may be lost"); },
+			() => this.#described.delete(key),
+		);
+	}
+
+	append(entries: readonly Entry[], delivery?: Delivery): Promise<void> {
+		return this.#writer.append(entries, delivery);
+	}
+
+	note(entries: readonly Entry[]): void {
+		this.#writer.note(entries);
+	}
+
+	/** Messages whose readings are on disk, and whose acknowledgement their broker may not have: it may send them again. */
+	delivered(link: string): readonly { readonly id: number; readonly hash: string }[] {
+		return this.#writer.deliveries(link);
+	}
+
+	/** These messages will not come again, or are new ones when they do. Written with the next transaction. */
+	release(link: string, ids: readonly number[] | "all"): void {
+		this.#writer.release(link, ids);
+	}
+
+	/** @throws {GatewayError} `bad-request` for a cursor that is none of ours, `store-failed`. */
+	async rows(span: Span, limit: number, after?: string): Promise<readonly Row[]> {
+		const wanted = this.#wanted(span);
+		const cursor = after === undefined ? undefined : cursorFrom(after);
+		if (wanted.series.length === 0) return [];
+		const answer = await this.#ask({ kind: "rows", wanted, limit, ...(cursor && { after: cursor }) });
+		if (answer.kind !== "rows") throw unexpected(answer);
+		return Array.from(answer.rows.value, (_, index): Row => {
+			const row = entered(answer.rows, index);
+			const { point, kind, unit: text } = this.#book.byId(row.series);
+			const unit = unitOf(text);
+			return { reading: readingFrom(point, kind, row), cursor: `${row.at}.${row.seq}`, ...(unit !== undefined && { unit }) };
+		});
+	}
+
+	/** @throws {GatewayError} `bad-request` for a width that is no positive number of milliseconds, `store-failed`. */
+	async buckets(span: Span, width: Millis, limit: number): Promise<readonly Bucket[]> {
+		if (!(width >= 1)) throw new GatewayError("bad-request", `Cannot sum up the past in steps of ${width} ms: found ${width}, wanted at least 1`);
+		const wanted = this.#wanted(span);
+		if (wanted.series.length === 0) return [];
+		const answer = await this.#ask({ kind: "buckets", wanted, width, limit });
+		if (answer.kind !== "buckets") throw unexpected(answer);
+		return answer.buckets;
+	}
+
+	/** @throws {GatewayError} `store-failed`. */
+	async extent(span: Span): Promise<Extent> {
+		const wanted = this.#wanted(span);
+		if (wanted.series.length === 0) return { rows: 0 };
+		const answer = await this.#ask({ kind: "extent", wanted });
+		if (answer.kind !== "extent") throw unexpected(answer);
+		return answer.extent;
+	}
+
+	/** What a changed config says; what it leaves out is the default. */
+	configure({ keep = DEFAULTS.keep, limit = DEFAULTS.limit, flush = DEFAULTS.flush, outbox = DEFAULTS.outbox }: StoreSettings): void {
+		this.#limits = { keep, limit, outbox };
+		this.#isBoundSaid = false;
+		this.#writer.flushEvery = flush;
+		void this.#port.request({ kind: "configure", limits: this.#limits, now: this.#clock.now() });
+	}
+
+	/** Write all that is in memory. What fails stays there, and is tried again. */
+	flush(): Promise<void> {
+		return this.#writer.flush();
+	}
+
+	/** Resolves when every batch that was sent has been answered. */
+	settled(): Promise<void> {
+		return this.#writer.settled();
+	}
+
+	/** A sound copy in a new file of mode 0600, while everything goes on. @throws {GatewayError} `store-failed`, also when there is such a file. */
+	async backup(file: string): Promise<void> {
+		await this.flush();
 		try {
-			await this.#write(() => this.#transaction(() => {
-				for (const { link, address } of removed) this.#erase(link, address);
-				for (const twin of twins) this.#writeTwin(twin);
-				for (const [link, wanted] of filters) this.#writeFilters(link, wanted);
-			}));
-			for (const [link, wanted] of filters) if (this.#filters.get(link) === wanted) this.#filters.delete(link);
-			for (const twin of twins) this.#dirty.delete(twin);
-			for (const { link, address } of removed) this.#removed.delete(`${link}\n${address}`);
+			await this.#port.copy(this.#file, file);
 		} catch (error) {
-			if (!(error instanceof GatewayError)) throw error;
-			this.#schedule();
+			const code = codeOf(error);
+			throw new GatewayError("store-failed", `Cannot write the backup "${file}": ${code === "EEXIST" ? "there is a file of this name; give another one" : cureFor(code, messageOf(error))}`, { cause: error });
 		}
 	}
 
 	/** Let the file grow to so many pages of 4 KiB and no further: SQLite refuses beyond that as on a full disk. */
-	limitPages(pages: number): void {
-		this.#db.pragma(`max_page_count = ${Math.trunc(pages)}`);
+	async limitPages(pages: number): Promise<void> {
+		await this.#port.request({ kind: "limit-pages", pages, now: this.#clock.now() });
 	}
 
-	/** Flush, and let go of the file. */
-	async close(): Promise<void> {
-		await this.flush();
-		this.#cancelFlush?.();
-		if (this.#fault === undefined) this.#db.pragma("wal_checkpoint(TRUNCATE)"); // libsql's close() leaves the log where it is
-		this.#db.close();
+	/** Move all rows into the table that the past is read from, however few they are. */
+	async emptyInbox(): Promise<void> {
+		await this.#port.request({ kind: "tend", isWhole: true, now: this.#clock.now() });
 	}
 
-	#schedule(): void {
-		this.#cancelFlush ??= this.#clock.after(this.#flushEvery, () => {
-			this.#cancelFlush = undefined;
-			void this.flush();
+	/** Write everything, and let go of the file. Whoever still waits is refused. */
+	close(): Promise<void> {
+		return (this.#closed ??= this.#close());
+	}
+
+	async #close(): Promise<void> {
+		this.#cancelTend?.();
+		const isClean = await this.#writer.close();
+		await this.#port.request({ kind: "close", isClean, now: this.#clock.now() });
+		await this.#port.end();
+	}
+
+	async #change(change: Change): Promise<number> {
+		const changed = await this.#writer.change(change);
+		const { lettersLost } = this.#writer.figures;
+		if (lettersLost > 0 && !this.#isLetterLossSaid) {
+			this.#isLetterLossSaid = true;
+			this.#log.error({ lost: lettersLost }, "The outbox is full: the oldest letters that are not urgent are given up");
+		}
+		return changed;
+	}
+
+	async #ask(question: Question): Promise<Answer> {
+		for (let tries = 1; ; tries++) {
+			const answer = await this.#port.request({ kind: "ask", question, now: this.#clock.now() });
+			if (answer.kind === "fresh") this.#fresh(answer.aside, answer.reason);
+			const isAgain = answer.kind === "fresh" || (answer.kind === "failed" && answer.code === "SQLITE_ABORT");
+			if (isAgain && tries < MOST_TRIES) continue;
+			if (answer.kind === "failed" || answer.kind === "fresh") throw new GatewayError("store-failed", `Cannot read the database: ${answer.kind === "failed" ? cureFor(answer.code, answer.reason) : answer.reason}`);
+			return answer;
+		}
+	}
+
+	#wanted({ place, points, from = -Infinity, to = Infinity }: Span): Wanted {
+		const series = this.#book.wanted(place, points);
+		const bounded = (time: number): number => Math.min(Number.MAX_SAFE_INTEGER, Math.max(-Number.MAX_SAFE_INTEGER, Math.ceil(time)));
+		return { series, points, from: bounded(from), to: bounded(to), unwritten: this.#writer.unwritten(new Set(series.map(({ id }) => id))) };
+	}
+
+	/** The file is a new one: what is known here goes into it. */
+	#fresh(aside: string, reason: string): void {
+		this.#log.error({ file: this.#file, aside }, `Database is damaged (${reason}): set aside as "${aside}", started anew with what is in memory; its history and its outbox are in the old file only`);
+		this.#writer.restore([
+			...[...this.#subscriptions.values()].map((subscription): Change => ({ kind: "subscription", subscription })),
+			...[...this.#watches.values()].map((watch): Change => ({ kind: "watch", watch })),
+		], this.#filters);
+		this.#described.clear(); // they are heard again when the broker tells them again
+		this.#onFresh();
+	}
+
+	#tendLater(): void {
+		this.#cancelTend = this.#clock.after(TEND_EVERY, () => {
+			this.#tendLater();
+			this.#sayPruned();
+			void this.#port.request({ kind: "tend", isWhole: false, now: this.#clock.now() }).then((answer) => {
+				if (answer.kind === "fresh") this.#fresh(answer.aside, answer.reason);
+				if (answer.kind === "done" && answer.figures) this.#writer.figures = answer.figures;
+			});
 		});
 	}
 
-	#erase(link: string, address: string): void {
-		this.#db.prepare("DELETE FROM twin WHERE link = ? AND address = ?").run(link, address);
-		this.#db.prepare("DELETE FROM reading WHERE link = ? AND address = ?").run(link, address);
-	}
-
-	#writeFilters(link: string, filters: readonly string[]): void {
-		this.#db.prepare("DELETE FROM filter WHERE link = ?").run(link);
-		const insert = this.#db.prepare("INSERT OR IGNORE INTO filter (link, filter) VALUES (?, ?)");
-		for (const filter of filters) insert.run(link, filter);
-	}
-
-	#writeTwin(twin: Twin): void {
-		const { link, source } = twin.device;
-		const { address } = source;
-		this.#db.prepare("INSERT OR REPLACE INTO twin (link, address, announcement, seen) VALUES (?, ?, ?, ?)").run(link, address, JSON.stringify(source), Math.round(this.#clock.now()));
-		this.#db.prepare("DELETE FROM reading WHERE link = ? AND address = ?").run(link, address);
-		const insert = this.#db.prepare("INSERT INTO reading (link, address, point, value, kind, at, received, age_unknown, quality) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
-		for (const { point, value, at, received, ageUnknown, quality } of twin.readings.values()) {
-			insert.run(link, address, point, textOf(value), isNumeric(value) ? "numeric" : typeof value === "boolean" ? "boolean" : "text", Math.round(at), Math.round(received), Number(ageUnknown ?? false), quality);
-		}
-	}
-
-	/** All of it, or nothing. */
-	#transaction(work: () => void): void {
-		this.#db.exec("BEGIN");
-		try {
-			work();
-			this.#db.exec("COMMIT");
-		} catch (error) {
-			if (this.#db.inTransaction) this.#db.exec("ROLLBACK");
-			throw error;
-		}
-	}
-
-	/** Run one write, and keep the health of the store. */
-	async #write(work: () => void): Promise<void> {
-		try {
-			work();
-		} catch (error) {
-			const reason = (error as { code?: string }).code === "SQLITE_FULL" ? "the disk is full: make room on it" : messageOf(error);
-			if (this.#fault === undefined) this.#log.error({ reason }, `Cannot write to the database: ${reason}`);
-			this.#fault = `the database cannot be written: ${reason}`;
-			throw new GatewayError("store-failed", `Cannot write to the database: ${reason}`, { cause: error });
-		}
-		if (this.#fault !== undefined) this.#log.info({}, "The database can be written again");
-		this.#fault = undefined;
+	#sayPruned(): void {
+		const { isBounded, oldest, pruned } = this.#writer.figures;
+		if (!isBounded || this.#isBoundSaid) return;
+		this.#isBoundSaid = true;
+		this.#log.warn({ pruned }, `The history is as large as "history: limit" lets it be: the oldest readings are deleted${oldest === undefined ? "" : `, it begins at ${new Date(oldest).toISOString()} now`}`);
 	}
 }
 
-function rows(statement: { all(...values: unknown[]): unknown[] }, ...values: readonly string[]): Record<string, unknown>[] {
-	return statement.all(...values).filter((row): row is Record<string, unknown> => typeof row === "object" && row !== null);
+function outboxOf(change: (change: Change) => Promise<number>, ask: (question: Question) => Promise<Answer>): Outbox {
+	const letters = async (question: Question): Promise<readonly Waiting[]> => {
+		const answer = await ask(question);
+		if (answer.kind !== "letters") throw unexpected(answer);
+		return answer.letters;
+	};
+	return {
+		post: async (letter: Letter) => void (await change({ kind: "post", letter })),
+		next: (to, limit) => letters({ kind: "next", to, limit }),
+		sent: (to, limit) => letters({ kind: "sent", to, limit }),
+		assign: async (ids, batch) => void (await change({ kind: "assign", ids, batch })),
+		acknowledged: async (batches) => void (await change({ kind: "acknowledged", batches })),
+		discard: (to, device) => change({ kind: "discard", to, ...(device !== undefined && { device }) }),
+		async queues(): Promise<readonly Queue[]> {
+			const answer = await ask({ kind: "queues" });
+			if (answer.kind !== "queues") throw unexpected(answer);
+			return answer.queues;
+		},
+	};
 }
 
-function userVersion(db: Database.Database): number {
-	const found = db.prepare("PRAGMA user_version").get();
-	return typeof found === "object" && found !== null && "user_version" in found ? Number(found.user_version) : 0;
+function subscriptionKey({ device, contact }: Subscription): string {
+	return `${device}\n${contact}`;
 }
 
-function isDamage(error: unknown): boolean {
-	const code = (error as { code?: string }).code;
-	return code === "SQLITE_CORRUPT" || code === "SQLITE_NOTADB";
+function watchKey({ who, device, point }: Pick<Watch, "who" | "device" | "point">): string {
+	return `${who}\n${device}\n${point}`;
 }
 
-function readingFrom(row: Record<string, unknown>): Reading | undefined {
-	const text = String(row["value"]);
-	const value: Value | undefined = row["kind"] === "numeric" ? numericFromText(text) : row["kind"] === "boolean" ? text === "true" : text;
-	const quality = QUALITIES.find((known) => known === row["quality"]);
-	if (value === undefined || quality === undefined) return undefined;
-	return { point: String(row["point"]), value, at: Number(row["at"]), received: Number(row["received"]), quality, ...(row["age_unknown"] === 1 && { ageUnknown: true as const }) };
+function cursorFrom(text: string): readonly [at: number, seq: number] {
+	const match = /^(-?\d{1,16})\.(\d{1,16})$/.exec(text);
+	if (!match) throw new GatewayError("bad-request", `Cannot go on after "${text.slice(0, 40)}": found no cursor of a row`);
+	return [Number(match[1]), Number(match[2])];
 }
 
-const QUALITIES: readonly Quality[] = ["good", "estimate", "error"];
+function unexpected(answer: Answer): GatewayError {
+	return new GatewayError("store-failed", `Cannot read the database: unexpected answer "${answer.kind}"`);
+}
 
-/** The file is ours, but it may be old or damaged: a device without an address or points is none. */
-function announcementFrom(text: string): Announcement | undefined {
-	try {
-		const found: unknown = JSON.parse(text);
-		if (typeof found !== "object" || found === null || !("address" in found) || !("points" in found)) return undefined;
-		return typeof found.address === "string" && typeof found.points === "object" && found.points !== null ? (found as Announcement) : undefined;
-	} catch (error) {
-		if (error instanceof SyntaxError) return undefined;
-		throw error;
-	}
+function hashOf(payload: Uint8Array): string {
+	return createHash("sha256").update(payload).digest("base64");
 }

@@ -7,15 +7,27 @@ import { type Fault, GatewayError, messageOf } from "../core/errors.js";
 /** What the command line may ask of the running gateway. */
 export type ControlRequest =
 	| { readonly ask: "status" }
+	/** What would this config file change? */
+	| { readonly ask: "diff"; readonly file: string }
 	| { readonly ask: "devices"; readonly pattern?: string }
 	| { readonly ask: "read"; readonly device: string; readonly point?: string }
-	| { readonly ask: "set"; readonly device: string; readonly point: string; readonly value: string };
+	| { readonly ask: "set"; readonly device: string; readonly point: string; readonly value: string }
+	/** Streams the readings of a point, or buckets of so many milliseconds. `from` ≤ source time < `to`, in milliseconds since 1970. */
+	| { readonly ask: "history"; readonly device: string; readonly point: string; readonly from?: number; readonly to?: number; readonly bucket?: number }
+	/** Streams the readings of everything, of a device, or of one of its points. */
+	| { readonly ask: "export"; readonly device?: string; readonly point?: string; readonly from?: number; readonly to?: number }
+	/** An absolute path; the gateway writes it. */
+	| { readonly ask: "backup"; readonly file: string };
 
-/** One of the two, a line. */
+/** One of the two, a line. Before it a stream has any number of lines `{"item": …}`. */
 export type ControlAnswer = { readonly ok: unknown } | { readonly fault: Fault; readonly message: string };
 
 /** A request or a command line has no reason to be longer. */
 const MAX_LINE = 64 * 1024;
+/** Items are collected to so much, in characters, before they are written: one page of the journal. */
+const WRITE_AT_ONCE = 64 * 1024;
+/** A reader that takes nothing for so long is given up: it is a pager that somebody forgot. */
+const READER_WAITS_MS = 3_600_000;
 /** Command lines at the same time. */
 const MAX_CLIENTS = 16;
 const FILE = "jidway.sock";
@@ -74,18 +86,52 @@ async function serveClient(socket: Socket, answer: (request: ControlRequest) => 
 			const line = pending.slice(0, end);
 			pending = pending.slice(end + 1);
 			if (!socket.writable) return;
-			socket.write(`${JSON.stringify(await answered(line, answer))}\n`);
+			const last = await answered(line, answer, (text) => written(socket, text));
+			if (!socket.writable) return;
+			socket.write(`${JSON.stringify(last)}\n`);
 		}
 	}
 }
 
-async function answered(line: string, answer: (request: ControlRequest) => Promise<unknown>): Promise<ControlAnswer> {
+/** @param write Resolves when there is room for more; rejects when the reader has hung up. */
+async function answered(line: string, answer: (request: ControlRequest) => Promise<unknown>, write: (text: string) => Promise<void>): Promise<ControlAnswer> {
 	try {
-		return { ok: await answer(requestFrom(line)) };
+		const found = await answer(requestFrom(line));
+		if (!isStream(found)) return { ok: found };
+		let pending = "";
+		for await (const item of found) {
+			pending += `${JSON.stringify({ item })}\n`;
+			if (pending.length < WRITE_AT_ONCE) continue;
+			await write(pending); // when it rejects, the stream is told that nobody reads on
+			pending = "";
+		}
+		if (pending !== "") await write(pending);
+		return { ok: null };
 	} catch (error) {
 		if (error instanceof GatewayError) return { fault: error.fault, message: error.message };
 		return { fault: "bad-request", message: `Cannot answer: ${messageOf(error)}` };
 	}
+}
+
+function isStream(found: unknown): found is AsyncIterable<unknown> {
+	return typeof found === "object" && found !== null && Symbol.asyncIterator in found;
+}
+
+/** Write, and wait until the reader has taken most of it. */
+async function written(socket: Socket, text: string): Promise<void> {
+	if (!socket.writable) throw new Error("hung up");
+	if (socket.write(text)) return;
+	socket.setTimeout(READER_WAITS_MS, () => socket.destroy());
+	await new Promise<void>((resolve, reject) => {
+		const gone = (): void => reject(new Error("hung up"));
+		socket.once("close", gone);
+		socket.once("drain", () => {
+			socket.off("close", gone);
+			resolve();
+		});
+	});
+	socket.setTimeout(0);
+	socket.removeAllListeners("timeout");
 }
 
 /** @throws {GatewayError} `bad-request` */
@@ -102,10 +148,74 @@ export function requestFrom(line: string): ControlRequest {
 	};
 	const [ask, device, point, value, pattern] = [text("ask"), text("device"), text("point"), text("value"), text("pattern")];
 	if (ask === "status") return { ask };
+	const file = text("file");
+	if (ask === "diff" && file !== undefined) return { ask, file };
 	if (ask === "devices") return { ask, ...(pattern !== undefined && { pattern }) };
 	if (ask === "read" && device !== undefined) return { ask, device, ...(point !== undefined && { point }) };
 	if (ask === "set" && device !== undefined && point !== undefined && value !== undefined) return { ask, device, point, value };
+	if (ask === "backup" && file !== undefined) return { ask, file };
+	const number = (key: string): { readonly [key: string]: number } => {
+		const value = typeof found === "object" && found !== null ? (found as Record<string, unknown>)[key] : undefined;
+		return typeof value === "number" && Number.isFinite(value) ? { [key]: value } : {};
+	};
+	const window = { ...number("from"), ...number("to") };
+	const { bucket } = number("bucket");
+	if (ask === "history" && device !== undefined && point !== undefined && (bucket === undefined || bucket >= 1)) return { ask, device, point, ...window, ...(bucket !== undefined && { bucket }) };
+	if (ask === "export") return { ask, ...window, ...(device !== undefined && { device }), ...(point !== undefined && { point }) };
 	throw new GatewayError("bad-request", `Cannot understand the request: "${line.slice(0, 80)}"`);
+}
+
+/**
+ * Ask the running gateway for a stream: item after item, at the pace of the reader.
+ *
+ * @throws {GatewayError} what the gateway says, also in the middle; `link-down` when none runs or it ends; `device-timeout`.
+ */
+export async function* streamGateway(dataFolder: string, request: ControlRequest, withinMs: number, signal?: AbortSignal): AsyncGenerator<unknown> {
+	const path = socketPath(dataFolder);
+	const socket = connect(path);
+	let why: Error | undefined;
+	let isWaiting = true;
+	const abort = (): void => void socket.destroy();
+	signal?.addEventListener("abort", abort, { once: true });
+	socket.setTimeout(withinMs, () => {
+		if (!isWaiting) return; // it is the reader that takes its time
+		why = new GatewayError("device-timeout", `Cannot get an answer: the gateway at "${path}" said nothing for ${withinMs / 1_000} s`);
+		socket.destroy();
+	});
+	try {
+		socket.write(`${JSON.stringify(request)}\n`);
+		let pending = "";
+		for await (const chunk of socket.setEncoding("utf8") as AsyncIterable<string>) {
+			isWaiting = false;
+			const lines = (pending + chunk).split("\n");
+			pending = lines.pop() ?? "";
+			for (const line of lines) {
+				const found = JSON.parse(line) as ControlAnswer | { readonly item: unknown };
+				if ("item" in found) yield found.item;
+				else if ("ok" in found) return;
+				else throw new GatewayError(found.fault, found.message);
+			}
+			isWaiting = true;
+		}
+	} catch (error) {
+		if (error instanceof GatewayError) throw error;
+		if (why === undefined && !signal?.aborted) throw unreachable(path, error);
+	} finally {
+		signal?.removeEventListener("abort", abort);
+		socket.destroy();
+	}
+	if (signal?.aborted) throw new GatewayError("link-down", "Cannot go on: stopped");
+	throw why ?? new GatewayError("link-down", `Cannot get an answer: the gateway at "${path}" closed the socket`);
+}
+
+function unreachable(path: string, error: unknown): GatewayError {
+	const why = (error as NodeJS.ErrnoException).code === "EACCES" ? "it belongs to another user; run this as the user of the gateway" : "no gateway is running with this config; start one with \"jidway run\"";
+	return new GatewayError("link-down", `Cannot reach the gateway at "${path}": ${why}`, { cause: error });
+}
+
+/** Does a gateway run with this data folder? */
+export function isRunning(dataFolder: string): Promise<boolean> {
+	return answers(socketPath(dataFolder));
 }
 
 /** Ask the running gateway. @throws {GatewayError} what the gateway says; `link-down` when none runs. */
@@ -118,10 +228,7 @@ export function askGateway(dataFolder: string, request: ControlRequest, withinMs
 			reject(error);
 		};
 		socket.setTimeout(withinMs, () => fail(new GatewayError("device-timeout", `Cannot get an answer: the gateway at "${path}" said nothing for ${withinMs / 1_000} s`)));
-		socket.on("error", (error: NodeJS.ErrnoException) => {
-			const why = error.code === "EACCES" ? "it belongs to another user; run this as the user of the gateway" : "no gateway is running with this config; start one with \"jidway run\"";
-			fail(new GatewayError("link-down", `Cannot reach the gateway at "${path}": ${why}`, { cause: error }));
-		});
+		socket.on("error", (error) => fail(unreachable(path, error)));
 		socket.on("connect", () => socket.write(`${JSON.stringify(request)}\n`));
 		let heard = "";
 		socket.setEncoding("utf8").on("data", (chunk: string) => {

@@ -97,7 +97,7 @@ export function streamErrorFault(place: Place, error: Element, phase: Phase): Fa
 				kind: "conflict",
 				reason: phase === "online"
 					? `Cannot stay connected to the XMPP server ${name} as "${domain}": another connection took the name (${said}); is a second gateway running with the same uplink.domain?`
-					: `Cannot log in to the XMPP server ${name} as "${domain}": the name is in use (${said}), by our own lost connection, by a second gateway, or by a virtual host of that name; trying again`,
+					: `Cannot log in to the XMPP server ${name} as "${domain}": the name is in use (${said}), by our own lost connection (Prosody: component_conflict_resolve = "kick_old" lets the new one in at once), by a second gateway, or by a virtual host of that name; trying again`,
 			};
 		case "invalid-from":
 			return transient(`Cannot stay connected to the XMPP server ${name}: it refused the sender of a stanza (${said}); every sender must be of the domain "${domain}"`);

@@ -10,8 +10,8 @@ import type { ParserLimits } from "./parser.js";
 import type { Stream, StreamClock, StreamHandlers } from "./stream.js";
 import type { Element } from "./xml.js";
 
-/** A connection that lasted this long has proved itself: the next failure is a first one again. */
-const PROVED_MS = 60_000;
+/** A connection that lasted this long, and twice as long as the pause before it, has proved itself: the next failure is a first one again. */
+const PROVED_MS = 10_000;
 
 /** What a component needs. `random` is like Math.random; `lookup` replaces the system's DNS. */
 export interface ComponentOptions {
@@ -78,13 +78,15 @@ export class Component implements Stream {
 		try {
 			handlers.state({ online: false, reason: `Connecting to the XMPP server "${host}:${port}"`, permanent: false });
 			let failures = 0;
+			let paused = 0;
 			while (!this.#closing) {
 				const { fault, lasted } = await this.#connect(handlers);
 				if (this.#closing) break;
-				if (lasted >= PROVED_MS) failures = 0;
+				if (lasted >= Math.max(PROVED_MS, 2 * paused)) failures = 0;
 				const delay = retryDelay(fault.kind, failures, random);
 				failures += 1;
 				handlers.state({ online: false, reason: fault.reason, retryAt: clock.now() + delay, permanent: fault.kind === "configuration" });
+				paused = delay;
 				await this.#pause(delay);
 			}
 			handlers.state({ online: false, reason: "The gateway has closed the stream", permanent: false });

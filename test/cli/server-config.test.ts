@@ -52,7 +52,7 @@ describe("serverConfig()", () => {
 			const [said, ...more] = lines.filter((line) => /^\s*component_secret = /.test(line));
 			assert.equal(luaString(said!.replace(/^\s*component_secret = /, "")), secret);
 			assert.equal(more.length, 0);
-			assert.deepEqual(lines.filter((line) => line !== "" && !line.startsWith("--")), ['Component "things.example.org"', said]);
+			assert.deepEqual(lines.filter((line) => line !== "" && !line.startsWith("--")).map((line) => line.replace(/ +--.*/, (comment) => (line === said ? comment : ""))), ['Component "things.example.org"', said, '\tcomponent_conflict_resolve = "kick_old"']);
 		});
 	}
 

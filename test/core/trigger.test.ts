@@ -82,6 +82,13 @@ test("EventRule: a point without a trigger is never an event", () => {
 	const r = rule({ t: { by: 1 } }, { told: new Map([["t", valueOf("1")]]) });
 	assert.equal(r.offer([at("other", "1"), at("other", "1000")], T0), false);
 	assert.equal(r.offer([at("other", "1"), at("t", "2")], T0), true);
+	assert.equal(rule({ t: { by: 1 } }, { otherwise: {} }).offer([at("other", "1")], T0), true, "unless there is one for all others");
+});
+
+test("EventRule: a value that becomes stale is an event for whoever waits for changes of it, and for nobody else", () => {
+	const r = rule({ t: { by: 1 } }, { told: new Map([["t", valueOf("1")]]) });
+	assert.equal(r.offer([], T0, ["other"]), false);
+	assert.equal(r.offer([], T0, ["t"]), true);
 });
 
 test("EventRule: the first event waits for nothing, the next one for the end of the minimum interval (T10)", () => {

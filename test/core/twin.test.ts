@@ -208,3 +208,71 @@ test("confirmation() ends with its signal and leaves no timer", async () => {
 	await check;
 	assert.equal(clock.pending, 0);
 });
+
+test("an MQTT session may be away for eight seconds and a serial port for five, and a clock that is set back makes no outage shorter", async () => {
+	for (const [kind, grace] of [["mqtt", 8_000], ["serial", 5_000], [undefined, 5_000]] as const) {
+		const clock = new FakeClock();
+		const twin = twinAt(clock, { address: "a", points: ANNOUNCEMENT.points });
+		twin.alive(clock.now());
+		twin.link("it is gone", clock.now(), kind);
+		clock.jump(-3_600_000);
+		twin.judge(clock.now());
+		await clock.advance(grace - 1);
+		assert.equal(twin.judge(clock.now()).availability, false, kind);
+		await clock.advance(1);
+		assert.equal(twin.judge(clock.now()).availability, true, kind);
+		assert.equal(twin.availability, "unknown");
+	}
+});
+
+test("a flapping device is late, says how often, is commanded all the same, and tells the beginning and the end as changes", async () => {
+	const clock = new FakeClock();
+	const twin = twinAt(clock, { address: "a", points: ANNOUNCEMENT.points });
+	const seen: string[] = [];
+	const note = ({ availability }: { readonly availability: boolean }) => { if (availability) seen.push(twin.availability); };
+	note(twin.alive(clock.now()));
+	for (let flap = 0; flap < 8; flap++) {
+		await clock.advance(1_000);
+		note(twin.say(flap % 2 === 0 ? "offline" : "online", "last will", clock.now()));
+	}
+	assert.deepEqual(seen, ["online", "offline", "online", "offline", "online", "offline", "online", "late"]);
+	assert.deepEqual([twin.reason, twin.flapping, twin.reachable], ["flapping ×8 in 10 min", true, true]);
+	await clock.advance(1_000);
+	note(twin.say("offline", "last will", clock.now()));
+	assert.deepEqual([twin.availability, twin.reachable], ["late", false]);
+	await clock.advance(5_000);
+	note(twin.judge(clock.now()));
+	assert.deepEqual([twin.availability, twin.reason], ["offline", "last will; flapping ×9 in 10 min"]);
+	await clock.advance(120_000);
+	note(twin.judge(clock.now()));
+	assert.deepEqual([seen.slice(8), twin.reason, twin.flapping], [["offline", "offline"], "last will", false]);
+});
+
+test("after a restart restored values give no life, and a retained word of an availability topic does", () => {
+	const clock = new FakeClock();
+	const twin = twinAt(clock);
+	twin.restore([reading(clock, "setpoint", n("21"))]);
+	assert.equal(twin.judge(clock.now()).availability, false);
+	assert.deepEqual([twin.availability, twin.reason, twin.heard], ["unknown", "not heard from yet", undefined]);
+	twin.apply([reading(clock, "setpoint", n("21"))], false, clock.now());
+	assert.equal(twin.availability, "unknown");
+	twin.say("online", undefined, clock.now());
+	assert.equal(twin.availability, "online");
+});
+
+test("Registry.report() says how old values may be, for devices that are there and for those that come, and takes it back", () => {
+	const registry = new Registry([{ id: "boiler", link: "bus", address: "0x01", points: { setpoint: { min: 10 } } }], [{ points: ["boiler.setpoint"], maxAge: 1_000 }]);
+	const { twin } = registry.announce("bus", ANNOUNCEMENT, 0);
+	const ages = () => Object.values(twin.device.points).map(({ maxAge }) => maxAge);
+	assert.deepEqual(ages(), [1_000, undefined]);
+	assert.equal(registry.isNamed(twin), true);
+	const { device } = twin;
+	registry.report([{ points: ["*.setpoint"], maxAge: 1_000 }]);
+	assert.equal(twin.device, device);
+	registry.report([{ points: ["*.setpoint"], heartbeat: 5 }, { points: ["*"], maxAge: 2_000 }]);
+	assert.deepEqual(ages(), [undefined, 2_000]);
+	assert.equal(registry.isNamed(twin), true);
+	registry.report([]);
+	assert.deepEqual(ages(), [undefined, undefined]);
+	assert.deepEqual(Object.keys(twin.device.points["setpoint"]!).sort(), ["access", "kind", "min", "step", "unit"]);
+});

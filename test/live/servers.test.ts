@@ -145,9 +145,13 @@ test("a server dies with the process that started it, even if that is killed", a
 	runCommand("rm", ["-r", folder]);
 });
 
-test("freePort() never gives the same port twice", async () => {
+test("freePort() never gives the same port twice, to whichever process", async () => {
 	const ports = await Promise.all(Array.from({ length: 20 }, freePort));
 	assert.equal(new Set(ports).size, 20);
+	// A process that begins its search where this one did.
+	const script = `import { freePort } from ${JSON.stringify(new URL("./servers/processes.ts", import.meta.url).href)}; Object.defineProperty(process, "pid", { value: ${process.pid} }); console.log(await freePort());`;
+	const other = Number(runCommand(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script]));
+	assert.ok(other >= 20_000 && !ports.includes(other), `${other} of ${ports.join(", ")}`);
 });
 
 describe("Mosquitto", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Announcement } from "../../src/core/device.js";
+import { ReportPolicy } from "../../src/core/report.js";
 import type { XepModule } from "../../src/north/module.js";
 import { DOMAIN, MemoryStore, presenceStanza, PUMP, RULES, WEATHER } from "./harness.js";
 import { type Wing, wing } from "./wing.js";
@@ -25,6 +26,7 @@ function told(h: Wing): string[] {
 test("each availability has its presence", async () => {
 	const h = wing({ store: new MemoryStore({ device: "weather", contact: ALICE, from: true }), devices: { weather: { points: WEATHER, every: 60_000 } } });
 	await h.connect();
+	await h.clock.advance(5_000);
 	assert.deepEqual(told(h), ["alice: unavailable not heard from yet"]);
 	await h.report("weather", { temperature: "21.5" });
 	assert.deepEqual(told(h), ["alice: online 21.5 °C"]);
@@ -215,6 +217,7 @@ test("a burst goes out at two hundred a second, and what changes meanwhile goes 
 	const devices: Record<string, Omit<Announcement, "address">> = {};
 	for (let n = 0; n < 1_000; n++) devices[`d${n}`] = { points: WEATHER };
 	const h = wing({ devices, store: new MemoryStore(...Object.keys(devices).map((device) => ({ device, contact: ALICE, from: true })), { device: "", contact: ALICE, from: true }), online: false });
+	for (const twin of h.registry.all()) twin.say("online", undefined, h.clock.now());
 	await h.connect();
 	assert.equal(h.sent.length, 200);
 	assert.match(h.sent[0] ?? "", new RegExp(`from='${DOMAIN}/thing'`));
@@ -232,6 +235,7 @@ test("what waits is told as it is when its turn comes, and not at all after an u
 	const devices: Record<string, Omit<Announcement, "address">> = {};
 	for (let n = 0; n < 300; n++) devices[`d${n}`] = { points: WEATHER };
 	const h = wing({ devices, store: new MemoryStore(...Object.keys(devices).map((device) => ({ device, contact: ALICE, from: true }))), online: false });
+	for (const twin of h.registry.all()) twin.say("online", undefined, h.clock.now());
 	await h.connect();
 	h.take();
 	await h.report("d298", { temperature: "1" });
@@ -322,7 +326,168 @@ test("an id that no address can carry is told to nobody, and breaks nothing", as
 	await h.connect();
 	await h.report("a\u0007b", { temperature: "1" });
 	await h.remove("a\u0007b");
+	await h.clock.advance(5_000);
 	assert.equal(h.take().length, 1);
 	h.close();
 	assert.deepEqual(h.complaints, []);
+});
+
+/** What alice is told, second by second: `12 away flapping ×7 in 10 min`. */
+async function seconds(h: Wing, count: number, each: (second: number) => Promise<void>): Promise<string[]> {
+	const seen: string[] = [];
+	for (let second = 1; second <= count; second++) {
+		await each(second);
+		await h.clock.advance(1_000);
+		await h.judge("weather");
+		for (const line of told(h)) seen.push(`${second} ${line.replace("alice: ", "")}`);
+	}
+	return seen;
+}
+
+test("after the start nobody is told that a device is not there before it had the time to be heard", async () => {
+	const h = watched(ALICE, BOB);
+	h.disconnect();
+	await h.connect();
+	assert.deepEqual(told(h), []);
+	await h.clock.advance(2_000);
+	// A retained value is no life, and worth no stanza.
+	await h.report("weather", { temperature: "20.0" }, { retained: true, ageUnknown: true });
+	await h.clock.advance(2_000);
+	assert.deepEqual(told(h), []);
+	await h.report("weather", { temperature: "21.5" });
+	assert.deepEqual(told(h), ["alice: online 21.5 °C", "bob: online 21.5 °C"]);
+	await h.clock.advance(60_000);
+	assert.deepEqual(told(h), []);
+	assert.equal(h.clock.pending, 0);
+});
+
+test("what is still unknown five seconds after the start is told so, once, also of a device that is not there at all", async () => {
+	const h = wing({ store: new MemoryStore({ device: "weather", contact: ALICE, from: true }, { device: "lost", contact: ALICE, from: true }), online: false });
+	await h.connect();
+	await h.clock.advance(4_999);
+	assert.deepEqual(told(h), []);
+	await h.clock.advance(1);
+	assert.deepEqual(told(h), ["alice: unavailable not heard from yet", "alice: unavailable"]);
+	await h.clock.advance(60_000);
+	assert.deepEqual(told(h), []);
+	await h.report("weather", { temperature: "21.5" });
+	assert.deepEqual(told(h), ["alice: online 21.5 °C"]);
+});
+
+test("a restart that finds a device explicitly offline tells so at once, and who asks is answered at once", async () => {
+	const h = watched(ALICE);
+	h.disconnect();
+	h.twin("weather").say("offline", "last will", h.clock.now());
+	await h.connect();
+	assert.deepEqual(told(h), ["alice: unavailable last will"]);
+	const young = watched(ALICE);
+	young.disconnect();
+	await young.connect();
+	await young.hear(presenceStanza("probe", ALICE, `weather@${DOMAIN}`));
+	assert.deepEqual(told(young), ["alice: unavailable not heard from yet"]);
+});
+
+test("an uplink that comes back while a link is down does not send devices away that come back within five seconds", async () => {
+	const h = watched(ALICE);
+	await h.report("weather", { temperature: "21.5" });
+	h.disconnect();
+	h.twin("weather").link("its link \"farm\" is down", h.clock.now());
+	await h.clock.advance(60_000);
+	await h.judge("weather");
+	h.take();
+	await h.connect();
+	assert.equal(h.twin("weather").availability, "unknown");
+	await h.clock.advance(3_000);
+	h.twin("weather").link(undefined, h.clock.now());
+	await h.report("weather", { temperature: "21.5" });
+	assert.deepEqual(told(h), ["alice: online 21.5 °C"]);
+	// Lost again: now he knows better, and is told.
+	await h.change(h.twin("weather").link("its link \"farm\" is down", h.clock.now()));
+	await h.clock.advance(6_000);
+	await h.judge("weather");
+	assert.deepEqual(told(h), ["alice: unavailable its link &quot;farm&quot; is down"]);
+	h.close();
+	assert.equal(h.clock.pending, 0);
+});
+
+test("a device that flaps is away with the count as its reason, costs no presence each time, and is itself again two minutes after the last one", async () => {
+	const h = watched(ALICE);
+	await h.report("weather", { temperature: "21.5" });
+	await h.clock.advance(60_000);
+	told(h);
+	const flapping = await seconds(h, 295, async (second) => {
+		if (second % 10 === 0) await h.state("weather", "offline", "last will");
+		if (second % 10 === 2) await h.state("weather", "online");
+	});
+	const away = flapping.filter((line) => line.includes("away"));
+	assert.match(away[0] ?? "", /^\d+ away flapping ×7 in 10 min$/);
+	assert.ok(Number((away[0] ?? "").split(" ")[0]) <= 45, flapping.join("\n"));
+	assert.equal(flapping.at(-1), away.at(-1));
+	assert.ok(flapping.length <= 8, flapping.join("\n"));
+	const calm = await seconds(h, 130, async () => {});
+	assert.deepEqual(calm.filter((line) => !line.includes("away")).map((line) => line.replace(/^\d+ /, "")), ["online 21.5 °C"]);
+});
+
+test("a flapping device with values and states is told at most once a minute while it flaps", async () => {
+	const h = wing({ store: new MemoryStore({ device: "weather", contact: ALICE, from: true }), devices: { weather: PUMP } });
+	await h.report("weather", { running: true });
+	for (let flap = 0; flap < 8; flap++) {
+		await h.clock.advance(3_000);
+		await h.state("weather", flap % 2 === 0 ? "offline" : "online");
+	}
+	await h.clock.advance(5_000);
+	told(h);
+	const seen = await seconds(h, 120, async (second) => {
+		await h.state("weather", second % 2 === 0 ? "online" : "offline");
+		await h.report("weather", { running: second % 4 < 2, flow: String(second) });
+	});
+	assert.ok(seen.length <= 2, seen.join("\n"));
+	assert.ok(seen.every((line) => /away flapping ×\d+( or more)? in 10 min$/.test(line)), seen.join("\n"));
+});
+
+test("an explicit offline that stays is told within ten seconds, however much the device flapped before it", async () => {
+	for (let flaps = 1; flaps <= 12; flaps++) {
+		for (const gap of [300, 1_700, 4_900, 7_000]) {
+			const h = watched(ALICE);
+			await h.report("weather", { temperature: "21.5" });
+			for (let flap = 0; flap < flaps; flap++) {
+				await h.clock.advance(gap);
+				await h.state("weather", flap % 2 === flaps % 2 ? "online" : "offline", "last will");
+				await h.judge("weather");
+			}
+			assert.equal(h.twin("weather").reachable, false);
+			const seen: string[] = [];
+			for (let second = 0; second < 10; second++) {
+				seen.push(...told(h));
+				await h.clock.advance(1_000);
+				await h.judge("weather");
+			}
+			seen.push(...told(h));
+			assert.match(seen.at(-1) ?? "", /^alice: unavailable last will/, `${flaps} flaps, every ${gap} ms: ${seen.join(", ")}`);
+		}
+	}
+});
+
+test("a status says that a value has become stale, of which moment it is, and when it is fresh again", async () => {
+	const h = watched(ALICE);
+	const rules = [{ points: ["weather.temperature"], maxAge: 600_000 }];
+	h.registry.report(rules);
+	const policy = new ReportPolicy(rules);
+	const pass = async (): Promise<void> => { for (const change of policy.due(h.clock.now())) if (change) for (const module of h.modules) module.changed?.(change); };
+	policy.follow(h.twin("weather"), h.clock.now());
+	await h.report("weather", { temperature: "21.5" });
+	told(h);
+	const seen: string[] = [];
+	for (let second = 1; second <= 660; second++) {
+		await h.clock.advance(1_000);
+		await pass();
+		seen.push(...told(h).map((line) => `${second} ${line}`));
+	}
+	assert.deepEqual(seen, ["602 alice: online 21.5 °C (stale: of 00:00 UTC)"]);
+	await h.clock.advance(60_000);
+	const change = h.twin("weather").apply([{ ...h.twin("weather").readings.get("temperature")!, at: h.clock.now(), received: h.clock.now() }], true, h.clock.now());
+	assert.deepEqual([change.readings, change.aged], [[], ["temperature"]]);
+	for (const module of h.modules) module.changed?.(policy.take(change, h.clock.now()));
+	await h.clock.advance(60_000);
+	assert.deepEqual(told(h), ["alice: online 21.5 °C"]);
 });

@@ -202,7 +202,7 @@ export class Harness {
 
 	/** As the roof tells a change: only when there is something to tell. */
 	async change(change: Change): Promise<void> {
-		if (change.readings.length > 0 || change.availability) for (const module of this.modules) module.changed?.(change);
+		if (change.readings.length > 0 || change.availability || change.aged) for (const module of this.modules) module.changed?.(change);
 		await settle();
 	}
 

@@ -221,6 +221,7 @@ test("PR11: after a crash every contact is told anew, those of the gateway first
 	const h = wing({ store: new MemoryStore(from("weather", ALICE), from("pump-1", ALICE), from("weather", BOB), from(GATEWAY_ID, BOB), from("lost", ALICE)), online: false });
 	await h.report("weather", { temperature: "21.5", humidity: "45" });
 	await h.connect();
+	await h.clock.advance(5_000);
 	assert.deepEqual(plain(h.take()), [
 		`<presence from='${DOMAIN}/thing' to='${BOB}'><c/></presence>`,
 		`<presence from='${THING}' to='${ALICE}'><status>21.5 °C · 45 %RH</status><c/></presence>`,
@@ -230,7 +231,9 @@ test("PR11: after a crash every contact is told anew, those of the gateway first
 	]);
 	h.disconnect();
 	await h.connect();
+	await h.clock.advance(5_000);
 	assert.equal(h.take().length, 5);
+	assert.equal(h.clock.pending, 0);
 });
 
 test("PR12: at the end unavailable goes to everybody, before the stream closes", async () => {

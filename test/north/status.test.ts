@@ -47,3 +47,19 @@ test("statusOf() says why before it says what", async () => {
 	await h.state("weather", "offline");
 	assert.equal(statusOf(h.twin("weather"), ["temperature"], h.clock.now()), "offline");
 });
+
+test("statusOf() marks what is older than it may be, with the moment that it is of", async () => {
+	const aged = async (values: Readonly<Record<string, string>>, later: number, more: Partial<Reading> = {}): Promise<string | undefined> => {
+		const h = harness(() => [], { devices: { d: WEATHER } });
+		h.registry.report([{ points: ["*.temperature"], maxAge: 600_000 }, { points: ["*"], maxAge: 4 * 3_600_000 }]);
+		await h.report("d", values, more);
+		return statusOf(h.twin("d"), Object.keys(WEATHER), h.clock.now() + later);
+	};
+	const values = { temperature: "21.5", humidity: "45" };
+	assert.equal(await aged(values, 600_000), "21.5 °C · 45 %RH");
+	assert.equal(await aged(values, 600_001), "21.5 °C (stale: of 00:00 UTC) · 45 %RH");
+	assert.equal(await aged(values, 3 * 3_600_000), "21.5 °C (stale: of 00:00 UTC) · 45 %RH (3 h ago)");
+	assert.equal(await aged(values, 48 * 3_600_000), "21.5 °C (stale: of 2026-01-01) · 45 %RH (stale: of 2026-01-01)");
+	assert.equal(await aged({ temperature: "21.5" }, 0, { ageUnknown: true }), "21.5 °C (stale: age unknown)");
+	assert.equal(await aged({ temperature: "21.5" }, 0, { at: -9e15 }), "21.5 °C (stale: of an unknown time)");
+});

@@ -4,6 +4,7 @@
 import type { Millis, UnixMillis } from "../../core/clock.js";
 import { type Element, xml } from "../../xmpp/xml.js";
 import type { Incoming, Verbs, XepModule } from "../module.js";
+import type { Watches } from "../watches.js";
 import { type Answer, type Speaker, talkToDevice, talkToGateway } from "./conversation.js";
 import { bodyOf, isCorrection, isDelayed, isEncrypted } from "./guards.js";
 
@@ -22,10 +23,11 @@ const ONCE_A_DAY: Millis = 24 * 3_600_000;
 export interface ChatOptions {
 	/** A fresh, unguessable stanza id. */
 	readonly newId: () => string;
+	readonly watches?: Pick<Watches, "of">;
 }
 
 /** Talk with people: whoever may see a device may ask it, whoever may command it may do so in words. */
-export function chat(verbs: Verbs, { newId }: ChatOptions): XepModule {
+export function chat(verbs: Verbs, { newId, watches }: ChatOptions): XepModule {
 	const executed = new Remembered(MAX_REMEMBERED);
 	const toldOfEncryption = new Remembered(MAX_REMEMBERED);
 	const features = ["urn:xmpp:receipts", NS_CHAT_STATES, NS_CORRECT];
@@ -54,7 +56,7 @@ export function chat(verbs: Verbs, { newId }: ChatOptions): XepModule {
 	}
 
 	function answer(incoming: Incoming, line: string, late: boolean): void {
-		const speaker: Speaker = { who: incoming.who, mayCommand: late ? "This message was delayed on its way, so nothing was set: send it again if you still want it" : true };
+		const speaker: Speaker = { who: incoming.who, mayCommand: late ? "This message was delayed on its way, so nothing was set: send it again if you still want it" : true, ...(watches && { watches: watches.of(incoming.who) }) };
 		const { text, ending }: Answer = incoming.twin ? talkToDevice(verbs, incoming.twin, speaker, line) : talkToGateway(verbs, speaker, line);
 		if (!ending) return void say(incoming, text);
 		let pending: string | undefined;

@@ -8,8 +8,10 @@ import { findPoint, type Points } from "../../core/point.js";
 import { troubles } from "../../core/status.js";
 import type { Twin } from "../../core/twin.js";
 import type { Verbs } from "../module.js";
+import type { OwnWatches } from "../watches.js";
 import { type ChatLine, DEVICE_WORDS, GATEWAY_WORDS, parseLine, splitName } from "./grammar.js";
 import { bounded, deviceHelp, deviceStatus, readings, valueText } from "./texts.js";
+import { parseWish } from "./wish.js";
 
 /** What is to be said: at once, or after a command has ended. */
 export interface Answer {
@@ -24,6 +26,8 @@ export interface Speaker {
 	readonly who: string;
 	/** An old message may ask, and must not command. */
 	readonly mayCommand: true | string;
+	/** What he watches; nothing where nothing can be watched. */
+	readonly watches?: OwnWatches;
 }
 
 /** Answer one line to a device. */
@@ -42,7 +46,8 @@ export function talkToGateway(verbs: Verbs, speaker: Speaker, text: string): Ans
 			case "help": return { text: gatewayHelp() };
 			case "devices": return { text: deviceList(visible, line.pattern) };
 			case "status": return { text: gatewayStatus(verbs, visible, speaker) };
-			case "read": case "set": case "assign": case "unknown": return passedOn(verbs, visible, speaker, text);
+			case "watch": return line.rest === "" && speaker.watches ? { text: watchList(speaker.watches.list()) } : passedOn(verbs, visible, speaker, text);
+			case "unwatch": case "read": case "set": case "assign": case "unknown": return passedOn(verbs, visible, speaker, text);
 		}
 	});
 }
@@ -93,6 +98,24 @@ function answerDevice(verbs: Verbs, twin: Twin, speaker: Speaker, line: ChatLine
 			return command(verbs, twin, speaker, pointNamed(twin, split[0], [...settable, ...readable], "set"), split[1]);
 		}
 		case "assign": return command(verbs, twin, speaker, pointNamed(twin, line.what, [...settable, ...readable], "set"), line.value);
+		case "watch": {
+			if (!speaker.watches) return { text: "Nothing can be watched here" };
+			if (line.rest === "") return { text: watchList(speaker.watches.list(twin)) };
+			const split = splitName(line.rest, namesOf(device.points, readable));
+			if (!split) return { text: unknownPoint(line.rest.split(" ")[0]!, readable, "watch") };
+			const name = pointNamed(twin, split[0], readable, "watch");
+			const wish = parseWish(name, device.points[name]!, split[1]);
+			if (speaker.mayCommand !== true) return { text: speaker.mayCommand };
+			return { text: `watching ${name} …`, ending: told(verbs, speaker.watches.begin(twin, name, wish)) };
+		}
+		case "unwatch": {
+			if (!speaker.watches) return { text: "Nothing can be watched here" };
+			if (speaker.mayCommand !== true) return { text: speaker.mayCommand };
+			// A point that is gone, or that he may not read any more, may still be watched.
+			const label = line.what.toLowerCase();
+			const name = line.what === "" ? undefined : findPoint(device.points, line.what)?.[0] ?? Object.keys(device.points).find((key) => device.points[key]!.label?.toLowerCase() === label) ?? clipped(line.what);
+			return { text: "ending the watch …", ending: told(verbs, speaker.watches.end(twin, name)) };
+		}
 		case "devices": return { text: `"devices" is answered by the gateway itself: write it to ${verbs.domain}` };
 		case "unknown": {
 			const [first = ""] = line.text.split(" ");
@@ -124,8 +147,21 @@ function command(verbs: Verbs, twin: Twin, { who, mayCommand }: Speaker, name: s
 	return { text: `setting ${name} to ${wish} …`, ending };
 }
 
+/** What became of it, in words. */
+function told(verbs: Verbs, ending: Promise<string>): Promise<string> {
+	return ending.catch((error: unknown) => {
+		if (error instanceof GatewayError) return error.message;
+		verbs.log.error({ err: error }, "A watch failed for a reason of ours");
+		return "Cannot do that: the gateway failed; its log says more";
+	});
+}
+
+function watchList(lines: readonly string[]): string {
+	return lines.length === 0 ? "You watch nothing here; \"watch POINT\" tells you of its changes" : bounded(["You watch:", ...lines.map((line) => `  ${line}`)]);
+}
+
 /** The visible point that a person means, by name or by label. @throws {GatewayError} `unknown-point` */
-function pointNamed(twin: Twin, typed: string, visible: readonly string[], verb: "read" | "set"): string {
+function pointNamed(twin: Twin, typed: string, visible: readonly string[], verb: "read" | "set" | "watch"): string {
 	const { points } = twin.device;
 	const found = findPoint(points, typed);
 	if (found && visible.includes(found[0])) return found[0];
@@ -134,7 +170,7 @@ function pointNamed(twin: Twin, typed: string, visible: readonly string[], verb:
 	throw new GatewayError("unknown-point", unknownPoint(typed, visible, verb));
 }
 
-function unknownPoint(typed: string, visible: readonly string[], verb: "read" | "set"): string {
+function unknownPoint(typed: string, visible: readonly string[], verb: "read" | "set" | "watch"): string {
 	const unique = [...new Set(visible)];
 	const near = nearest(typed, unique);
 	const known = unique.length === 0 ? `there is nothing here that you may ${verb}` : near === undefined ? `there are ${unique.slice(0, 20).join(", ")}` : `did you mean "${near}"?`;
@@ -157,7 +193,7 @@ function mayKnowTheHouse({ access }: Verbs, who: string): boolean {
 }
 
 function gatewayHelp(): string {
-	return ["This is the gateway. It understands:", "devices [PATTERN]: what is here, as far as you may see it", "status: how the gateway is", "DEVICE help · DEVICE status · DEVICE read [POINT] · DEVICE set POINT VALUE", "Each device is a contact of its own, too"].join("\n");
+	return ["This is the gateway. It understands:", "devices [PATTERN]: what is here, as far as you may see it", "status: how the gateway is", "DEVICE help · DEVICE status · DEVICE read [POINT] · DEVICE set POINT VALUE", "DEVICE watch POINT · DEVICE unwatch POINT · watch: what you watch", "Each device is a contact of its own, too"].join("\n");
 }
 
 function deviceList(visible: readonly Twin[], pattern: string): string {

@@ -11,12 +11,16 @@ export type ChatLine =
 	/** `:=` has said where the name ends. */
 	| { readonly word: "assign"; readonly what: string; readonly value: string }
 	| { readonly word: "devices"; readonly pattern: string }
+	/** `rest` begins with a point name; empty: what is watched already. */
+	| { readonly word: "watch"; readonly rest: string }
+	/** `what` is a point name, or empty for all. */
+	| { readonly word: "unwatch"; readonly what: string }
 	| { readonly word: "hello" }
 	| { readonly word: "unknown"; readonly text: string };
 
 /** The words that begin a line, for help and for the nearest one. */
-export const DEVICE_WORDS = ["help", "status", "read", "set"] as const;
-export const GATEWAY_WORDS = ["help", "status", "devices"] as const;
+export const DEVICE_WORDS = ["help", "status", "read", "set", "watch", "unwatch"] as const;
+export const GATEWAY_WORDS = ["help", "status", "devices", "watch"] as const;
 
 const GREETINGS: ReadonlySet<string> = new Set(["hi", "hello", "hey", "hej", "hallo", "hola", "ciao", "salut", "bonjour", "moin", "servus"]);
 
@@ -33,6 +37,8 @@ export function parseLine(line: string): ChatLine {
 		case "status": case "status?": return { word: "status" };
 		case "read": case "get": return { word: "read", what: unquoted(rest) };
 		case "set": return rest === "" ? { word: "unknown", text } : { word: "set", rest };
+		case "watch": return { word: "watch", rest };
+		case "unwatch": return { word: "unwatch", what: unquoted(rest) };
 		case "devices": case "list": case "devices?": return { word: "devices", pattern: unquoted(rest) };
 		default: return GREETINGS.has(first.toLowerCase().replace(/[!.,]+$/, "")) && rest === "" ? { word: "hello" } : { word: "unknown", text };
 	}

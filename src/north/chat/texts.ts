@@ -1,7 +1,7 @@
 // What a device says to a person. The first line is the answer; a value never stands without its age when it is old.
 import { type Availability, inWords } from "../../core/availability.js";
 import type { UnixMillis } from "../../core/clock.js";
-import { confirmOf, type Point, takes } from "../../core/point.js";
+import { confirmOf, isStale, type Point, type Points, takes } from "../../core/point.js";
 import type { Reading } from "../../core/reading.js";
 import type { Twin } from "../../core/twin.js";
 import { textOf, type Value } from "../../core/value.js";
@@ -17,10 +17,11 @@ export function valueText(point: Point, value: Value): string {
 	return `${typeof value === "boolean" ? (value ? "on" : "off") : textOf(value)}${unit}`;
 }
 
-/** `temperature: 21.50 °C (12 s ago)` */
+/** `temperature: 21.50 °C (12 s ago)`, and `temperature: 21.50 °C (stale: 25 min old)` where `report:` says how old it may be. */
 export function readingLine(name: string, point: Point, reading: Reading | undefined, now: UnixMillis): string {
 	if (!reading) return `${name}: no reading yet`;
-	const age = reading.ageUnknown ? "age unknown" : `${inWords(now - reading.at)} ago`;
+	const stale = isStale(point, reading, now);
+	const age = `${stale ? "stale: " : ""}${reading.ageUnknown ? "age unknown" : `${inWords(now - reading.at)} ${stale ? "old" : "ago"}`}`;
 	return `${name}: ${valueText(point, reading.value)} (${age}${reading.quality === "error" ? ", marked faulty by the device" : ""})`;
 }
 
@@ -51,8 +52,16 @@ export function deviceHelp(twin: Twin, readable: readonly string[], settable: re
 		`${device.name} understands:`,
 		"help · status",
 		...(readable.length > 0 ? ["read [POINT], or POINT?", ...readable.map((name) => `  ${name}${unit(device.points[name]!)}`)] : []),
+		...watchHelp(device.points, readable),
 		...(settable.length > 0 ? ["set POINT VALUE, or POINT := VALUE", ...settable.map((name) => `  ${name}: ${takes(device.points[name]!)}${confirmOf(device.points[name]!) === "none" ? "; not reported back" : ""}`)] : []),
 	]);
+}
+
+/** With a point that moves, if there is one. */
+function watchHelp(points: Points, readable: readonly string[]): string[] {
+	const isMoving = (name: string): boolean => points[name]!.kind === "numeric" && points[name]!.category !== "identity";
+	const name = readable.find(isMoving) ?? readable[0];
+	return name === undefined ? [] : [`watch POINT [by DIFFERENCE] [every TIME] · unwatch [POINT] · watch`, `  watch ${name}${isMoving(name) ? " by 0.5" : ""} every 10m`];
 }
 
 /** Lines as one text, at most as many as a phone can show. */

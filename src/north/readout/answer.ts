@@ -1,11 +1,16 @@
+import type { Access } from "../../core/access.js";
 import type { UnixMillis } from "../../core/clock.js";
 import { GatewayError } from "../../core/errors.js";
-import { isReadable, isWritable, type Point } from "../../core/point.js";
+import { isReadable, isStale, isWritable, type Point } from "../../core/point.js";
 import type { Reading } from "../../core/reading.js";
 import type { Request, Verbs } from "../module.js";
 import { formatDateTime } from "./datetime.js";
 import { short, type Target, targetsOf } from "./nodes.js";
+import { Pieces } from "./pieces.js";
 import type { Failure, Field, Flag, Group, Part, ReadoutCodec, ReadoutRequest } from "./request.js";
+
+/** What stands where no calendar has the time. */
+export const FIRST_MOMENT = "1970-01-01T00:00:00Z";
 
 /** What will be read of one device. */
 export interface Planned extends Target {
@@ -55,44 +60,45 @@ function everyDevice({ registry }: Pick<Verbs, "registry">): Target[] {
  * @param budget Bytes of each piece, without what stands around its nodes.
  */
 export function* partsOf(wish: ReadoutRequest, planned: readonly Planned[], who: string, codec: ReadoutCodec, budget: number, verbs: Pick<Verbs, "access" | "clock">): Generator<Part> {
-	const failures: Failure[] = [];
-	let waiting: readonly Group[] | undefined;
-	for (const groups of pack(groupsOf(wish, planned, who, verbs, failures), codec, budget, failures)) {
-		if (waiting) yield { kind: "fields", groups: waiting, done: false };
-		waiting = groups;
-	}
-	// slixmpp crashes on data after a failure, and knows no `<done/>`: an empty answer is empty fields.
-	if (waiting || failures.length === 0) yield { kind: "fields", groups: waiting ?? [], done: failures.length === 0 };
-	if (failures.length > 0) yield { kind: "failure", failures: fitting(failures, codec, budget), done: true };
+	const pieces = new Pieces(codec, budget);
+	for (const group of groupsOf(wish, planned, who, verbs, pieces.failures)) yield* pieces.add(group);
+	yield* pieces.end();
 }
 
 /** What of the plan has a value, device by device, oldest first. What should have one and has none goes to `failures`. */
-function* groupsOf(wish: ReadoutRequest, planned: readonly Planned[], who: string, { access, clock }: Pick<Verbs, "access" | "clock">, failures: Failure[]): Generator<Group> {
+export function* groupsOf(wish: ReadoutRequest, planned: readonly Planned[], who: string, { access, clock }: Pick<Verbs, "access" | "clock">, failures: Failure[]): Generator<Group> {
 	for (const { twin, node, names } of planned) {
 		const { id: device, name: deviceName, points } = twin.device;
-		const timestamp = formatDateTime(clock.now()) ?? "1970-01-01T00:00:00Z";
+		const timestamp = formatDateTime(clock.now()) ?? FIRST_MOMENT;
 		const fail = (text: string): void => void failures.push({ node, device, timestamp, text });
 		const wanted = (names ?? access.readable(who, device, points)).filter((name) => Object.hasOwn(points, name) && isWanted(wish, points[name]!));
 		const readings = wanted.map((name) => twin.readings.get(name)).filter((reading) => reading !== undefined);
 		if (wanted.length > 0 && readings.length === 0) fail(`Cannot read "${deviceName}": ${twin.heard === undefined ? (twin.reason ?? "not heard from yet") : "no value yet"}`);
 		else if (names) for (const name of wanted) if (!twin.readings.has(name)) fail(`Cannot read "${name}" of "${deviceName}": no value yet`);
-		for (const [at, same] of byMoment(readings)) {
-			yield {
-				node, device, timestamp: at,
-				fields: same.map((reading): Field => {
-					const point = points[reading.point]!;
-					return {
-						name: reading.point, value: reading.value, point, category: point.category ?? "momentary", flags: flagsOf(reading),
-						writable: isWritable(point) && access.maySet(who, device, reading.point),
-					};
-				}),
-			};
-		}
+		yield* momentsOf({ twin, node }, readings, who, access, clock.now());
 	}
 }
 
+/**
+ * Readings of one device as they are told to him, moment by moment, oldest first.
+ *
+ * @param now They are told as the present: what is stale is flagged. Left out for readings that are told as news or as history.
+ */
+export function momentsOf({ twin: { device: { id: device, points } }, node }: Target, readings: readonly Reading[], who: string, access: Access, now?: UnixMillis): Group[] {
+	return byMoment(readings).map(([timestamp, same]) => ({
+		node, device, timestamp,
+		fields: same.map((reading): Field => {
+			const point = points[reading.point]!;
+			return {
+				name: reading.point, value: reading.value, point, category: point.category ?? "momentary", flags: flagsOf(reading, now !== undefined && isStale(point, reading, now)),
+				writable: isWritable(point) && access.maySet(who, device, reading.point),
+			};
+		}),
+	}));
+}
+
 /** Categories are a union. A request without any means momentary values, or the fields that it names. */
-function isWanted({ categories, fields }: ReadoutRequest, { category = "momentary" }: Point): boolean {
+export function isWanted({ categories, fields }: ReadoutRequest, { category = "momentary" }: Point): boolean {
 	if (categories.size > 0) return categories.has(category);
 	return fields.length > 0 || category === "momentary";
 }
@@ -100,7 +106,7 @@ function isWanted({ categories, fields }: ReadoutRequest, { category = "momentar
 function byMoment(readings: readonly Reading[]): [string, Reading[]][] {
 	const groups = new Map<string, Reading[]>();
 	for (const reading of [...readings].sort((a, b) => stated(a) - stated(b))) {
-		const at = formatDateTime(stated(reading)) ?? "1970-01-01T00:00:00Z";
+		const at = momentOf(reading);
 		const same = groups.get(at);
 		if (same) same.push(reading);
 		else groups.set(at, [reading]);
@@ -108,59 +114,23 @@ function byMoment(readings: readonly Reading[]): [string, Reading[]][] {
 	return [...groups];
 }
 
-/** The source's time, unless no calendar has it. */
+/** The source's time as it is told; that of receipt where no calendar has the other. */
+export function momentOf(reading: Reading): string {
+	return formatDateTime(stated(reading)) ?? FIRST_MOMENT;
+}
+
 function stated({ at, received }: Reading): UnixMillis {
 	return formatDateTime(at) === undefined ? received : at;
 }
 
-function flagsOf({ quality, ageUnknown, at }: Reading): Flag[] {
+/**
+ * XEP-0323 §5.7. A stale value was read out, at the time that is told with it: it is no estimate and not missing, and its time
+ * needs no offset, unless that is unknown. It is valid with a reservation, which is what `warning` is for.
+ */
+export function flagsOf({ quality, ageUnknown, at }: Reading, stale = false): Flag[] {
 	const flags: Flag[] = [quality === "estimate" ? "automaticEstimate" : "automaticReadout"];
 	if (ageUnknown || formatDateTime(at) === undefined) flags.push("timeOffset");
+	if (stale) flags.push("warning");
 	if (quality === "error") flags.push("error");
 	return flags;
-}
-
-/** Cut groups into batches of a stanza each. A field that would fill one alone goes to `failures`: cut text would be a false value. */
-function* pack(groups: Iterable<Group>, codec: ReadoutCodec, budget: number, failures: Failure[]): Generator<readonly Group[]> {
-	let batch: Group[] = [];
-	let bytes = 0;
-	for (const group of groups) {
-		const around = bytesOf(codec.part("", { kind: "fields", groups: [{ ...group, fields: [] }], done: false }).toString());
-		let fields: Field[] = [];
-		const close = (): void => {
-			if (fields.length > 0) batch.push({ ...group, fields });
-			fields = [];
-		};
-		for (const field of group.fields) {
-			const size = bytesOf(codec.field(field).toString());
-			if (around + size > budget) {
-				failures.push({ node: group.node, device: group.device, timestamp: group.timestamp, text: `Cannot send "${short(field.name)}": its value takes ${size} bytes, and one stanza has room for ${budget}` });
-				continue;
-			}
-			if (bytes + size + (fields.length === 0 ? around : 0) > budget) {
-				close();
-				yield batch;
-				batch = [];
-				bytes = 0;
-			}
-			bytes += size + (fields.length === 0 ? around : 0);
-			fields.push(field);
-		}
-		close();
-	}
-	if (batch.length > 0) yield batch;
-}
-
-/** Of many failures as many as one stanza carries, the rest as a number: there is only one stanza of them. */
-function fitting(failures: readonly Failure[], codec: ReadoutCodec, budget: number): readonly Failure[] {
-	const summary = (left: number): Failure => ({ ...failures[0]!, text: `Cannot list all that failed: there are ${left} more` });
-	const size = (failure: Failure): number => bytesOf(codec.part("", { kind: "failure", failures: [failure], done: true }).toString());
-	let bytes = size(summary(failures.length));
-	const count = failures.findIndex((failure) => (bytes += size(failure)) > budget);
-	if (count < 0) return failures;
-	return [...failures.slice(0, count), summary(failures.length - count)];
-}
-
-export function bytesOf(text: string): number {
-	return Buffer.byteLength(text);
 }

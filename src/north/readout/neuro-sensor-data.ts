@@ -10,8 +10,8 @@ import { byDevice, type Category, CATEGORIES, type Failure, type Field, type Fla
 /** In the order in which a client should prefer them: shipping IoTGateway sends `nf`, its specification says `nfi`. */
 export const NEURO_SENSOR_DATA = ["urn:nf:iot:sd:1.0", "urn:nfi:iot:sd:1.0", "urn:ieee:iot:sd:1.0"] as const;
 
-const LETTER: Readonly<Record<Category, string>> = { momentary: "m", peak: "p", status: "s", computed: "c", identity: "i", historical: "h" };
-const FLAG: Readonly<Record<Flag, string>> = { automaticReadout: "ar", automaticEstimate: "ae", timeOffset: "of", error: "er" };
+const LETTER: Readonly<Record<(typeof CATEGORIES)[number], string>> = { momentary: "m", peak: "p", status: "s", computed: "c", identity: "i", historical: "h" };
+const FLAG: Readonly<Record<Flag, string>> = { automaticReadout: "ar", automaticEstimate: "ae", timeOffset: "of", warning: "w", error: "er" };
 
 const CATEGORY_OF = new Map<string, readonly Category[]>([
 	...CATEGORIES.map((category): [string, Category[]] => [LETTER[category], [category]]),
@@ -63,8 +63,13 @@ function nodes<T extends Group | Failure>(told: readonly T[], encode: (one: T) =
 	});
 }
 
+/** There are no periods here. */
+function letterOf(category: Category): string {
+	return LETTER[CATEGORIES.find((known) => known === category) ?? "historical"];
+}
+
 function encodeField({ name, value, point, category, flags, writable }: Field, integers: Integers): Element {
-	const attrs = { n: name, [LETTER[category]]: "true", ...Object.fromEntries(flags.map((flag) => [FLAG[flag], "true"])), v: textOf(value), ...(writable && { ctr: "true" }) };
+	const attrs = { n: name, [letterOf(category)]: "true", ...Object.fromEntries(flags.map((flag) => [FLAG[flag], "true"])), v: textOf(value), ...(writable && { ctr: "true" }) };
 	if (typeof value === "boolean") return xml("b", attrs);
 	if (isNumeric(value)) {
 		const type = numberType(value.text, point, integers);

@@ -1,15 +1,19 @@
 import { GATEWAY_ID } from "../../core/access.js";
-import type { Millis } from "../../core/clock.js";
+import { type Millis, pause } from "../../core/clock.js";
 import { GatewayError } from "../../core/errors.js";
+import { RequestError } from "../../xmpp/requests.js";
 import { bare, resourcepart } from "../../xmpp/jid.js";
 import { type Element, xml } from "../../xmpp/xml.js";
 import { Refusal } from "../conditions.js";
 import type { Incoming, Request, Route, Verbs, XepModule } from "../module.js";
-import { bytesOf, partsOf, plan } from "./answer.js";
+import { FIRST_MOMENT, partsOf, plan, type Planned } from "./answer.js";
 import { formatDateTime } from "./datetime.js";
 import { NEURO_SENSOR_DATA, neuroSensorData } from "./neuro-sensor-data.js";
+import { NS_PING } from "../ping.js";
 import { short } from "./nodes.js";
-import type { Integers, Part, ReadoutCodec, ReadoutRequest } from "./request.js";
+import { bytesOf } from "./pieces.js";
+import { type Integers, type Part, type ReadoutCodec, type ReadoutRequest, storedWanted } from "./request.js";
+import { MAX_STORED, partsWithStored } from "./stored.js";
 import { xep0323 } from "./xep0323.js";
 
 const NS_HINTS = "urn:xmpp:hints";
@@ -19,6 +23,8 @@ export interface ReadoutOptions {
 	readonly integers?: Integers;
 	/** Errors in the form of XEP-0323 v0.2 beside those of RFC 6120. Default: true. */
 	readonly legacyErrors?: boolean;
+	/** Stored values that one request gets. Default: `MAX_STORED`. */
+	readonly mostStored?: number;
 }
 
 /** The module, and what tells it that somebody left. */
@@ -41,7 +47,16 @@ export const STANZA_BYTES = 9_500;
 const LEAST_BYTES = 2_000;
 /** Stanzas in one turn of the loop, and the pause before the next ones: a readout of the fleet leaves room for the present. */
 const AT_ONCE = 16;
+/** The same of a history, which may go on for long: some five thousand values a second, and never more than a few milliseconds in a row. */
+const STORED_AT_ONCE = 4;
 const BETWEEN: Millis = 50;
+/** Stanzas, some megabyte, after which the reader is asked whether it has them: what it has not read fills the memory of servers on the way. */
+const WINDOW = 100;
+/** How long it may take for an answer; a metered link carries the window within that time. */
+const CAUGHT_UP_WITHIN: Millis = 5 * 60_000;
+/** An uplink that takes no more now is tried again so often, a second apart. */
+const TRIES = 60;
+const TRY_EVERY: Millis = 1_000;
 
 /** Who asked, and what: all that is kept of a request, for it may wait a day and its stanza may be large. */
 interface Asker {
@@ -60,15 +75,20 @@ interface Job {
 	/** Waits for its time, or its turn, or is being sent. */
 	state: "scheduled" | "waiting" | "running";
 	cancelTimer(): void;
+	/** Aborts when it has ended, or nobody wants it any more. */
+	readonly ended: AbortController;
 }
 
+/** What is sent, one after the other: at once, or as the journal gives it. */
+type Parts = Iterator<Part> | AsyncIterator<Part>;
+
 /**
- * Momentary values on request, in both vocabularies: XEP-0323, and the Neuro-Foundation's sensor data.
+ * Values on request, in both vocabularies: XEP-0323, and the Neuro-Foundation's sensor data.
  *
- * Values come from the twin with the time that their source gave them; nothing here touches hardware. Stored values are not
- * told: a request for those alone gets an empty answer.
+ * Present values come from the twin, stored ones from the journal, all with the time that their source gave them; nothing
+ * here touches hardware.
  */
-export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = true }: ReadoutOptions = {}): Readout {
+export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = true, mostStored = MAX_STORED }: ReadoutOptions = {}): Readout {
 	const { clock } = verbs;
 	const jobs = new Map<string, Job>();
 	let sent = 0;
@@ -91,19 +111,24 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 		const wait = (wish.when ?? 0) - clock.now();
 		if (wait > MAX_AHEAD) throw new GatewayError("bad-value", `Cannot read at ${formatDateTime(wish.when ?? 0)}: at most 24 hours ahead, that is until ${formatDateTime(clock.now() + MAX_AHEAD)}`);
 		if (wait > 0) {
-			const job = admit(key, { asker, codec, wish, state: "scheduled", cancelTimer: () => {} });
+			const job = admit(key, { asker, codec, wish, state: "scheduled", cancelTimer: () => {}, ended: new AbortController() });
 			job.cancelTimer = clock.after(wait, () => beginOrWait(key, job));
 			return codec.accepted(wish.id, true);
 		}
 
-		const parts = partsOf(wish, planned, asker.who, codec, budgetOf(asker, codec, wish), verbs);
-		const first = codec.immediate ? next(parts) : undefined;
+		const parts = partsFor(wish, planned, asker, codec);
+		const first = codec.immediate && !isAsync(parts) ? next(parts) : undefined;
 		if (first?.done) return codec.part(wish.id, first);
 		const isFull = running(asker.who) >= MAX_RUNNING;
-		const job = admit(key, { asker, codec, wish, state: isFull ? "waiting" : "running", cancelTimer: () => {} });
+		const job = admit(key, { asker, codec, wish, state: isFull ? "waiting" : "running", cancelTimer: () => {}, ended: new AbortController() });
 		// A timer, even of no time: what is accepted must be on its way before its values are.
-		if (!isFull) job.cancelTimer = clock.after(0, () => tell(key, job, chain(first, parts)));
+		if (!isFull) job.cancelTimer = clock.after(0, () => void tell(key, job, parts, first));
 		return codec.accepted(wish.id, isFull);
+	}
+
+	function partsFor(wish: ReadoutRequest, planned: readonly Planned[], asker: Asker, codec: ReadoutCodec): Generator<Part> | AsyncGenerator<Part> {
+		const budget = budgetOf(asker, codec, wish);
+		return storedWanted(wish) === undefined ? partsOf(wish, planned, asker.who, codec, budget, verbs) : partsWithStored(wish, planned, asker.who, codec, budget, mostStored, verbs);
 	}
 
 	/** @throws {GatewayError} `busy`. */
@@ -133,6 +158,7 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 	/** It was sent, or nobody wants it any more: the next one of the same account has its turn. */
 	function end(key: string, job: Job): void {
 		job.cancelTimer();
+		job.ended.abort();
 		jobs.delete(key);
 		if (job.state !== "running") return;
 		for (const [nextKey, waiting] of jobs) {
@@ -150,26 +176,53 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 		const maySee = id === GATEWAY_ID ? verbs.access.knows(who) : twin !== undefined && verbs.access.maySee(who, id, twin.device.points);
 		job.state = "running";
 		if (!maySee || !say(job, codec.started(wish.id))) return end(key, job);
-		tell(key, job, parts());
-
-		function parts(): Generator<Part> {
-			try {
-				return partsOf(wish, plan(wish, { twin, who }, codec, verbs), who, codec, budgetOf(asker, codec, wish), verbs);
-			} catch (error) {
-				if (!(error instanceof GatewayError)) throw error;
-				const failure = { node: wish.nodes[0], device: id === GATEWAY_ID ? verbs.domain : id, timestamp: formatDateTime(clock.now()) ?? "", text: error.message };
-				return chain({ kind: "failure", failures: [failure], done: true }, []);
-			}
+		try {
+			void tell(key, job, partsFor(wish, plan(wish, { twin, who }, codec, verbs), asker, codec));
+		} catch (error) {
+			if (!(error instanceof GatewayError)) throw error;
+			const failure = { node: wish.nodes[0], device: id === GATEWAY_ID ? verbs.domain : id, timestamp: formatDateTime(clock.now()) ?? FIRST_MOMENT, text: error.message };
+			void tell(key, job, [][Symbol.iterator](), { kind: "failure", failures: [failure], done: true });
 		}
 	}
 
-	/** Send what there is, a few stanzas a turn, until the end or until nobody takes them. */
-	function tell(key: string, job: Job, parts: Iterator<Part>): void {
-		for (let count = 0; count < AT_ONCE; count++) {
-			const part = next(parts);
-			if (!part || !say(job, job.codec.part(job.wish.id, part)) || part.done) return end(key, job);
+	/** Send what there is, a few stanzas a turn, until the end or until nobody takes them. Never rejects. */
+	async function tell(key: string, job: Job, parts: Parts, first?: Part): Promise<void> {
+		const { signal } = job.ended;
+		const atOnce = storedWanted(job.wish) === undefined ? AT_ONCE : STORED_AT_ONCE;
+		try {
+			for (let count = 1; !signal.aborted; count++) {
+				const part = count === 1 && first ? first : await nextOf(parts);
+				// While it was fetched the reader may have gone.
+				if (signal.aborted || !part || !(await sayAtLast(job, part)) || part.done) break;
+				if (count % WINDOW === 0 && !(await hasCaughtUp(job))) break;
+				if (count % atOnce === 0) await pause(clock, BETWEEN, signal);
+			}
+		} catch (error) {
+			verbs.log.error({ err: error }, "A readout failed for a reason of ours");
 		}
-		job.cancelTimer = clock.after(BETWEEN, () => tell(key, job, parts));
+		if (jobs.get(key) === job) end(key, job);
+	}
+
+	/** Too much may be on its way already; that passes. */
+	async function sayAtLast(job: Job, part: Part): Promise<boolean> {
+		const payload = job.codec.part(job.wish.id, part);
+		for (let tries = 1; !say(job, payload); tries++) {
+			if (tries === TRIES || !verbs.online()) return false;
+			await pause(clock, TRY_EVERY, job.ended.signal);
+			if (job.ended.signal.aborted) return false;
+		}
+		return true;
+	}
+
+	/** Whatever it answers to a ping, it has read what came before. */
+	async function hasCaughtUp({ asker: { from, to }, ended: { signal } }: Job): Promise<boolean> {
+		try {
+			await verbs.ask({ type: "get", from: to, to: from, payload: xml("ping", { xmlns: NS_PING }) }, { timeoutMs: CAUGHT_UP_WITHIN, signal });
+		} catch (error) {
+			if (!(error instanceof RequestError)) throw error;
+			return error.answer !== undefined;
+		}
+		return true;
 	}
 
 	function say({ asker }: Job, payload: Element): boolean {
@@ -234,12 +287,16 @@ function budgetOf(asker: Asker, codec: ReadoutCodec, { id }: ReadoutRequest): nu
 	return Math.max(LEAST_BYTES, STANZA_BYTES - around);
 }
 
+function isAsync(parts: Generator<Part> | AsyncGenerator<Part>): parts is AsyncGenerator<Part> {
+	return Symbol.asyncIterator in parts;
+}
+
 function next(parts: Iterator<Part>): Part | undefined {
 	const { value, done } = parts.next();
 	return done ? undefined : value;
 }
 
-function* chain(first: Part | undefined, rest: Iterable<Part>): Generator<Part> {
-	if (first) yield first;
-	yield* rest;
+async function nextOf(parts: Parts): Promise<Part | undefined> {
+	const { value, done } = await parts.next();
+	return done ? undefined : value;
 }

@@ -6,10 +6,15 @@ import type { Element } from "../../xmpp/xml.js";
 import { parseDateTime } from "./datetime.js";
 import { MAX_NAMES, type NodeRef, parseNode, short } from "./nodes.js";
 
-/** What sort of values are wanted; XEP-0323's nine periods of stored values are one here. */
-export type Category = PointCategory | "historical";
+/** Values stored once in each such period: XEP-0323 §3.2. The finest first. */
+export const PERIODS = ["historicalSecond", "historicalMinute", "historicalHour", "historicalDay", "historicalWeek", "historicalMonth", "historicalQuarter", "historicalYear"] as const;
+export type Period = (typeof PERIODS)[number];
 
-export const CATEGORIES: readonly Category[] = ["momentary", "peak", "status", "computed", "identity", "historical"];
+/** What sort of values are wanted. `historical`: every stored value. */
+export type Category = PointCategory | "historical" | Period;
+
+/** All that the Neuro-Foundation knows, and all that `all` asks for. */
+export const CATEGORIES = ["momentary", "peak", "status", "computed", "identity", "historical"] as const;
 
 /** A wish to read, in neither vocabulary. */
 export interface ReadoutRequest {
@@ -30,7 +35,7 @@ export interface ReadoutRequest {
 }
 
 /** The QoS flags of XEP-0323 that a gateway can know of. */
-export type Flag = "automaticReadout" | "automaticEstimate" | "timeOffset" | "error";
+export type Flag = "automaticReadout" | "automaticEstimate" | "timeOffset" | "warning" | "error";
 
 /** One value as it is told. */
 export interface Field {
@@ -65,6 +70,15 @@ export interface Failure {
 export type Part =
 	| { readonly kind: "fields"; readonly groups: readonly Group[]; readonly done: boolean }
 	| { readonly kind: "failure"; readonly failures: readonly Failure[]; readonly done: true };
+
+/**
+ * Which stored values a request asks for: each of them, those of one period, or none.
+ *
+ * Of several periods the finest is told: the others are in it, and a value must not be told twice (XEP-0323 §3.2, the key of a field).
+ */
+export function storedWanted({ categories }: Pick<ReadoutRequest, "categories">): "historical" | Period | undefined {
+	return categories.has("historical") ? "historical" : PERIODS.find((period) => categories.has(period));
+}
 
 /** What belongs to one device stands together, devices in the order in which they come. */
 export function byDevice<T extends { readonly device: string }>(told: readonly T[]): T[][] {

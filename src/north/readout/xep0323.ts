@@ -5,7 +5,7 @@ import { GatewayError } from "../../core/errors.js";
 import { isNumeric, textOf } from "../../core/value.js";
 import { type Element, xml } from "../../xmpp/xml.js";
 import { short } from "./nodes.js";
-import { byDevice, type Category, CATEGORIES, type Failure, type Field, type Group, type Integers, numberType, parseRest, type Part, type ReadoutCodec, type ReadoutRequest } from "./request.js";
+import { byDevice, type Category, CATEGORIES, type Failure, type Field, type Group, type Integers, numberType, parseRest, type Part, PERIODS, type ReadoutCodec, type ReadoutRequest } from "./request.js";
 
 export const NS_SENSOR_DATA = "urn:xmpp:iot:sensordata";
 
@@ -15,11 +15,10 @@ export interface Xep0323Options {
 	readonly legacyErrors: boolean;
 }
 
-const PERIODS = ["Second", "Minute", "Hour", "Day", "Week", "Month", "Quarter", "Year", "Other"];
-
 const CATEGORY_OF = new Map<string, readonly Category[]>([
 	...CATEGORIES.map((category): [string, Category[]] => [category, [category]]),
-	...PERIODS.map((period): [string, Category[]] => [`historical${period}`, ["historical"]]),
+	...PERIODS.map((period): [string, Category[]] => [period, [period]]),
+	["historicalOther", ["historical"]],
 	["all", CATEGORIES],
 ]);
 
@@ -62,7 +61,8 @@ function nodeAttrs({ node, device }: Group | Failure): Record<string, string | u
 }
 
 function encodeField({ name, value, point, category, flags, writable }: Field, integers: Integers): Element {
-	const attrs = { name, [category]: "true", ...Object.fromEntries(flags.map((flag) => [flag, "true"])), value: textOf(value), ...(writable && { writable: "true" }) };
+	// What came when it came is of no period: `historical` is a word of requests alone.
+	const attrs = { name, [category === "historical" ? "historicalOther" : category]: "true", ...Object.fromEntries(flags.map((flag) => [flag, "true"])), value: textOf(value), ...(writable && { writable: "true" }) };
 	if (typeof value === "boolean") return xml("boolean", attrs);
 	if (isNumeric(value)) {
 		const type = numberType(value.text, point, integers);

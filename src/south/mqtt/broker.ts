@@ -4,18 +4,24 @@
 // A client of MQTT 5 is refused with CONNACK return code 1, "unacceptable protocol version" (section 3.1.2.2), and its connection closed; most clients then try 3.1.1.
 // Sessions end with their connections: a broker may have none to resume (section 3.1.2.4), and nothing is kept for who may never come back.
 
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, timingSafeEqual } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { createServer, isIP, type Server, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
-import { Aedes, type Client } from "aedes";
+import { Aedes, type AedesPublishPacket, type Client, type PublishPacket } from "aedes";
 import { type Clock, deadline, type Millis } from "../../core/clock.js";
 import { GatewayError, messageOf } from "../../core/errors.js";
+import type { Memory } from "../link.js";
+import { type BrokerHands, BrokerLink, type Published } from "./broker-link.js";
 import { FrameGuard, MAX_PAYLOAD } from "./frame-guard.js";
 import { answered } from "./waits.js";
 
 export interface BrokerOptions {
+	/** Of the link to its clients. */
+	readonly id: string;
+	/** Messages of an earlier run that their senders may repeat. */
+	readonly memory?: Memory;
 	/** `host:port`; port 0 takes a free one. */
 	readonly listen: string;
 	/** Passwords by user name. Without users only this machine may connect. */
@@ -28,8 +34,8 @@ export interface BrokerOptions {
 
 export interface Broker {
 	readonly port: number;
-	/** The gateway's own way in: a listener on this machine alone, with a password of this run. */
-	readonly own: { readonly url: string; readonly username: string; readonly password: string };
+	/** The gateway's own way to its clients. */
+	readonly link: BrokerLink;
 	/** Connections are closed. Bounded by two seconds. */
 	close(): Promise<void>;
 }
@@ -59,8 +65,6 @@ const MAX_RETAINED_BYTES = 64 * 1_048_576;
 export async function startBroker(options: BrokerOptions, clock: Clock, fault: BrokerFault): Promise<Broker> {
 	const { host, port } = checkBroker(options);
 	const users = new Map(Object.entries(options.users ?? {}));
-	const own = { username: `own-${randomBytes(6).toString("hex")}`, password: randomBytes(24).toString("base64url") };
-	const owned = new WeakSet<object>();
 	const retained = new Retained();
 
 	const aedes = await Aedes.createBroker({
@@ -71,17 +75,25 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
 			Object.assign(packet, { clean: true }); // see the head of this file
 			done(null, true);
 		},
-		authenticate: (client, username, password, done) => {
-			const expected = owned.has(client.conn) ? new Map([[own.username, own.password]]) : users;
-			if (expected.size === 0 || isRight(expected, username, password)) done(null, true);
+		authenticate: (_client, username, password, done) => {
+			if (users.size === 0 || isRight(users, username, password)) done(null, true);
 			else done(Object.assign(new Error("wrong user name or password"), { returnCode: 4 }), false);
 		},
-		authorizePublish: (_client, packet, done) => {
+		// aedes acknowledges when this is done: a client's message is safe by then.
+		authorizePublish: (client, packet, done) => {
 			if (packet.topic.startsWith("$SYS/")) done(new Error("$SYS is the broker's own"));
 			else if (packet.retain && !retained.put(packet.topic, packet.payload.length)) done(new Error("too many retained messages"));
-			else done(null);
+			else if (!client) done(null);
+			else link.hear(client.id, published(packet), () => done(null));
 		},
 	});
+	const link = new BrokerLink(options.id, clock, {
+		publish: ({ topic, payload, qos, retain }, done) => {
+			const packet: PublishPacket = { cmd: "publish", dup: false, topic, payload: Buffer.from(payload), qos, retain };
+			aedes.publish(packet as AedesPublishPacket, (error) => done(error ?? undefined)); // the broker adds its own number
+		},
+		retained: (filters) => retainedOf(aedes, filters),
+	}, options.memory);
 	inOrder(aedes);
 	let isClosing = false;
 	const addresses = new WeakMap<object, string>();
@@ -93,7 +105,7 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
 	EventEmitter.prototype.on.call(aedes, "error", (error: unknown) => fault("broker", messageOf(error), "")); // missing in its types
 
 	const sockets = new Set<Socket>();
-	const admit = (socket: Socket, isOwn: boolean): void => {
+	const admit = (socket: Socket): void => {
 		sockets.add(socket);
 		socket.setNoDelay(true);
 		socket.once("close", () => sockets.delete(socket));
@@ -108,7 +120,6 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
 		stream.on("error", () => socket.destroy());
 		stream.once("close", () => socket.destroy());
 		addresses.set(stream, address);
-		if (isOwn) owned.add(stream);
 		aedes.handle(stream);
 	};
 
@@ -122,15 +133,10 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
 		limit.dispose();
 	};
 	try {
-		const outer = options.tls ? tlsServer(options.tls, (socket) => admit(socket, false)) : createServer((socket) => admit(socket, false));
-		outer.maxConnections = options.maxClients ?? MAX_CLIENTS;
-		servers.push(outer);
-		const inner = createServer((socket) => admit(socket, true));
-		inner.maxConnections = 10;
-		servers.push(inner);
-		const outerPort = await listen(outer, host, port, options.listen);
-		const innerPort = await listen(inner, "127.0.0.1", 0, "127.0.0.1");
-		return { port: outerPort, own: { url: `mqtt://127.0.0.1:${innerPort}`, ...own }, close };
+		const server = options.tls ? tlsServer(options.tls, admit) : createServer(admit);
+		server.maxConnections = options.maxClients ?? MAX_CLIENTS;
+		servers.push(server);
+		return { port: await listen(server, host, port, options.listen), link, close };
 	} catch (error) {
 		await close();
 		throw error;
@@ -156,6 +162,19 @@ export function inOrder(aedes: Aedes): void {
 		Reflect.set(packet, "brokerCounter", next);
 		return Reflect.apply(emit, mq, [packet, done]);
 	});
+}
+
+/** COMPAT(aedes 1.2): its persistence is not in its types. */
+function retainedOf(aedes: Aedes, filters: readonly string[]): ReturnType<BrokerHands["retained"]> {
+	const persistence: unknown = Reflect.get(aedes, "persistence");
+	if (typeof persistence !== "object" || persistence === null) throw new Error("Cannot find the persistence of aedes: found no object");
+	const create: unknown = Reflect.get(persistence, "createRetainedStreamCombi");
+	if (typeof create !== "function") throw new Error("Cannot find how aedes keeps retained messages: found no function");
+	return Reflect.apply(create, persistence, [[...filters]]) as ReturnType<BrokerHands["retained"]>;
+}
+
+function published({ topic, payload, qos, dup, messageId }: PublishPacket): Published {
+	return { topic, qos, dup, payload: typeof payload === "string" ? Buffer.from(payload) : payload, ...(messageId !== undefined && { messageId }) };
 }
 
 function late(): Error {

@@ -2,6 +2,7 @@
 // Source: https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html
 
 import { GatewayError } from "../../core/errors.js";
+import { FilterTree } from "./filter-tree.js";
 
 /** What the placeholders of a pattern stood for in one topic, by name. */
 export type Captures = Readonly<Record<string, string>>;
@@ -160,7 +161,6 @@ export function covers(wide: string, narrow: string): boolean {
 /** The same filters, each once, without those that another one covers. In the given order. */
 export function widest(filters: Iterable<string>): string[] {
 	const all = [...new Set(filters)];
-	// Only a filter with a wildcard covers another one; there are few of those, so this stays near linear.
-	const wild = all.filter((filter) => /[+#]/.test(filter));
-	return all.filter((filter) => !wild.some((wide) => wide !== filter && covers(wide, filter)));
+	const tree = new FilterTree(all);
+	return all.filter((filter) => !tree.covers(filter));
 }

@@ -25,8 +25,8 @@ const SUBSCRIBE_WITHIN: Millis = 20_000;
 const STOP_WITHIN: Millis = 2_000;
 const FIRST_PAUSE: Millis = 1_000;
 const LONGEST_PAUSE: Millis = 60_000;
-/** A connection that lived this long was a good one: the next pause is the first again. */
-const GOOD_AFTER: Millis = 30_000;
+/** A connection that lived this long, and twice as long as the pause before it, was a good one: the next pause is the first again. Two clients of one id throw each other out sooner. */
+const GOOD_AFTER: Millis = 10_000;
 /** Filters in one SUBSCRIBE: keeps the packet below what brokers take. */
 const SUBSCRIBE_AT_ONCE = 100;
 /** As many as 10 000 devices with two topics each need. */
@@ -91,6 +91,7 @@ export class MqttLink implements Link {
 	async run(ears: LinkEars, signal: AbortSignal): Promise<void> {
 		this.#ears = ears;
 		let failures = 0;
+		let paused: Millis = 0;
 		while (!signal.aborted) {
 			const began = this.#clock.now();
 			const error = await this.#connect(ears, signal);
@@ -98,9 +99,10 @@ export class MqttLink implements Link {
 			const reason = whyDown(error, this.#place);
 			if (this.#down !== reason) ears.state({ up: false, reason });
 			this.#down = reason;
-			failures = this.#clock.now() - began >= GOOD_AFTER ? 1 : failures + 1;
+			failures = this.#clock.now() - began >= Math.max(GOOD_AFTER, 2 * paused) ? 1 : failures + 1;
 			const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(failures - 1, 10));
-			await pause(this.#clock, longest * (0.5 + 0.5 * this.#chance()), signal);
+			paused = longest * (0.5 + 0.5 * this.#chance());
+			await pause(this.#clock, paused, signal);
 		}
 		this.#down = "it has been stopped";
 		this.#ears = undefined;

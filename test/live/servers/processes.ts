@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type ListenOptions } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
@@ -148,7 +148,7 @@ export async function accepts(port: number): Promise<boolean> {
 }
 
 /**
- * A TCP port of 127.0.0.1 on which nobody listens, and which this process has not been given before.
+ * A TCP port of 127.0.0.1 on which nobody listens, and which neither this process nor another that runs has been given before.
  * Taken from below the range of ports for outgoing connections: there, somebody's connection could take it while a server restarts.
  */
 export async function freePort(): Promise<number> {
@@ -158,16 +158,23 @@ export async function freePort(): Promise<number> {
 	for (let step = 0; step < count; step++) {
 		const port = first + ((process.pid * 61 + step) % count);
 		if (givenPorts.has(port)) continue;
-		const free = await new Promise<boolean>((resolve) => {
-			const server = createServer();
-			server.once("error", () => resolve(false));
-			server.listen({ host: "127.0.0.1", port, exclusive: true }, () => server.close(() => resolve(true)));
-		});
-		if (!free) continue;
 		givenPorts.add(port);
-		return port;
+		if ((await listens({ host: "127.0.0.1", port, exclusive: true }, "close")) && (await claimed(port))) return port;
 	}
 	throw new Error(`Cannot find a free TCP port: all of ${first} to ${first + count - 1} are taken`);
+}
+
+/** Claims a port among all processes that ask here: by an abstract socket of Linux, which the kernel takes away when the process ends. */
+async function claimed(port: number): Promise<boolean> {
+	return process.platform !== "linux" || listens({ path: `\0jidway-port-${port}` }, "keep");
+}
+
+async function listens(where: ListenOptions, then: "close" | "keep"): Promise<boolean> {
+	return new Promise((resolve) => {
+		const server = createServer().unref();
+		server.once("error", () => resolve(false));
+		server.listen(where, () => (then === "close" ? server.close(() => resolve(true)) : resolve(true)));
+	});
 }
 
 /** A new folder that is removed at the latest when this process ends. */

@@ -166,7 +166,7 @@ test("T7: a seqnr that is under way is refused, and works again when that readou
 
 test("T8: a resp that says no `more` is the only answer", async () => {
 	const h = await bench();
-	const said = await exchange(h, nreq("id='a' all='true'"), 60_000);
+	const said = await exchange(h, nreq("id='a' m='true' s='true'"), 60_000);
 	assert.equal(said.length, 1);
 	assert.ok(!said[0]!.includes("more"));
 });
@@ -203,7 +203,7 @@ test("S7: each kind of value has its element, one category and its flags", async
 		const h = await bench();
 		await h.report("boiler", { [point]: value });
 		assert.ok((await exchange(h, req("seqnr='7' all='1'", `<field name='${point}'/>`)))[1]!.includes(`<timestamp value='${T0}'>${x}</timestamp>`), point);
-		assert.ok((await exchange(h, nreq("id='7' all='1'", `<f n='${point}'/>`)))[0]!.includes(`<ts v='${T0}'>${n}</ts>`), point);
+		assert.ok((await exchange(h, nreq("id='7' m='1' s='1' c='1' i='1'", `<f n='${point}'/>`)))[0]!.includes(`<ts v='${T0}'>${n}</ts>`), point);
 	}
 });
 
@@ -220,7 +220,7 @@ test("S7: whole numbers without a unit are int for Smack where the deployment sa
 		const h = await bench({ integers: "int" });
 		await h.report("boiler", { [point]: value });
 		assert.ok((await exchange(h, req("seqnr='7' all='1'", `<field name='${point}'/>`)))[1]!.includes(`${x}`), value);
-		assert.ok((await exchange(h, nreq("id='7' all='1'", `<f n='${point}'/>`)))[0]!.includes(`${n}`), value);
+		assert.ok((await exchange(h, nreq("id='7' m='1' s='1' c='1' i='1'", `<f n='${point}'/>`)))[0]!.includes(`${n}`), value);
 	}
 });
 
@@ -280,7 +280,7 @@ test("categories are a union; none at all means momentary values, or the fields 
 		if (names.length === 0) assert.equal(said[1], message(`<fields xmlns='${X}' seqnr='7' done='true'/>`));
 	}
 	const h = await bench();
-	assert.deepEqual(await exchange(h, nreq("id='7' h='true'")), [result(`<resp xmlns='${N}' id='7'/>`)]);
+	assert.deepEqual(await exchange(h, nreq("id='7' h='true'")), [result(`<accepted xmlns='${N}' id='7'/>`), message(`<resp xmlns='${N}' id='7'/>`)]);
 });
 
 test("a field is found as it is written before without case", async () => {
@@ -535,7 +535,7 @@ test("requests of slixmpp, Smack, Clayster and IoTGateway are understood as they
 		["Smack", `<iq type='get' id='s1' from='${OP}' to='${DEV}'><req xmlns='${X}' seqnr='1872640203' momentary='true'/></iq>`, [/<accepted/, /<timestamp value='2026-01-01T00:00:00Z'>/]],
 		["Clayster", `<iq type='get' id='c1' from='${OP}' to='${DEV}'><req xmlns='${X}' seqnr='3' momentary='true' peak='true' historical='true' from='2025-12-01T00:00:00' serviceToken='' deviceToken='' userToken=''><node nodeId='boiler'/></req></iq>`, [/<accepted/, /<fields [^>]*done='true'><node nodeId='boiler'>/]],
 		["IoTGateway", `<iq type='get' id='w1' from='${OP}' to='${DEV}'><req xmlns='${N}' id='0123456789abcdef0123456789abcdef' m='true' s='true' from='2025-01-01T00:00:00.000' to='2026-06-01T12:00:00.000Z'/></iq>`, [/<resp xmlns='urn:nf:iot:sd:1\.0' id='0123456789abcdef0123456789abcdef'><ts v='2026-01-01T00:00:00Z'><q /]],
-		["IoTGateway, all", `<iq type='get' id='w2' from='${OP}' to='${DEV}'><req xmlns='urn:ieee:iot:sd:1.0' id='a' all='true'/></iq>`, [/<resp xmlns='urn:ieee:iot:sd:1\.0'/]],
+		["IoTGateway, all", `<iq type='get' id='w2' from='${OP}' to='${DEV}'><req xmlns='urn:ieee:iot:sd:1.0' id='a' all='true'/></iq>`, [/<accepted xmlns='urn:ieee:iot:sd:1\.0' id='a'\/>/, /<resp xmlns='urn:ieee:iot:sd:1\.0'/]],
 	];
 	for (const [client, stanza, expected] of rows) {
 		const h = await bench();

@@ -108,7 +108,7 @@ describe("the embedded broker", () => {
 	test("a hundred refused logins from one address are one line, whatever they call themselves", async () => {
 		const lines: CountedFault[] = [];
 		const counter = new FaultCounter(new FakeClock(), (fault) => lines.push(fault));
-		const broker = await startBroker({ listen: "127.0.0.1:0", users: { romeo: "right" } }, systemClock, (where, reason, sample) => counter.count(where, reason, sample));
+		const broker = await startBroker({ id: "embedded", listen: "127.0.0.1:0", users: { romeo: "right" } }, systemClock, (where, reason, sample) => counter.count(where, reason, sample));
 		try {
 			for (let i = 0; i < 100; i += 10) {
 				const answers = await Promise.all(Array.from({ length: 10 }, (_, each) => login(broker.port, `stranger-${i + each}`, `wrong-${i + each}`)));
@@ -126,7 +126,7 @@ describe("the embedded broker", () => {
 	test("messages that are too large are one line, whatever their size and topic", async () => {
 		const lines: CountedFault[] = [];
 		const counter = new FaultCounter(new FakeClock(), (fault) => lines.push(fault));
-		const broker = await startBroker({ listen: "127.0.0.1:0" }, systemClock, (where, reason, sample) => counter.count(where, reason, sample));
+		const broker = await startBroker({ id: "embedded", listen: "127.0.0.1:0" }, systemClock, (where, reason, sample) => counter.count(where, reason, sample));
 		try {
 			for (let i = 0; i < 5; i++) {
 				const socket = connect(broker.port, "127.0.0.1");

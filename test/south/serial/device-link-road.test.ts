@@ -7,7 +7,8 @@ import { LinkDevice } from "../../../firmware-sim/link-device.js";
 import { planGateway } from "../../../src/assemble.js";
 import { parseConfig } from "../../../src/config/load.js";
 import { numericFromText, textOf } from "../../../src/core/value.js";
-import { LOCAL, startGateway } from "../../../src/gateway.js";
+import { LOCAL } from "../../../src/core/command.js";
+import { startGateway } from "../../../src/gateway.js";
 import type { OpenPort } from "../../../src/south/serial/port.js";
 import { MemoryStream } from "../../../src/xmpp/memory.js";
 import { FakeClock } from "../../fakes/clock.js";
@@ -45,7 +46,6 @@ links: [{ id: board, kind: serial, path: /dev/ttyUSB0, protocol: cobs-cbor }]
 	} finally {
 		board.stop();
 		await gateway.stop();
-		await open.close();
 		rmSync(folder, { recursive: true, force: true });
 	}
 });

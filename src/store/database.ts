@@ -1,0 +1,194 @@
+import { closeSync, existsSync, fsyncSync, openSync, statSync, unlinkSync } from "node:fs";
+import { DescriptionTable } from "./description-table.js";
+import { JournalTables } from "./journal-tables.js";
+import { readBuckets, readExtent, readRows, type Steps } from "./journal-reads.js";
+import { OutboxTable } from "./outbox-table.js";
+import type { Answer, Batch, Change, Figures, Limits, Loaded, Question, Written } from "./protocol.js";
+import { Retention } from "./retention.js";
+import { Sqlite } from "./sqlite.js";
+import { StateTables } from "./state-tables.js";
+import { WalMeter } from "./wal-meter.js";
+
+/** The log is written back when it has so many frames, that is 4 MiB: pages that change often are then written once for many commits. */
+const CHECKPOINT_FRAMES = 4_000;
+
+/** The database of a gateway, synchronously: everything that knows SQL is below here. The same in a worker and without one. */
+export class Database {
+	readonly #db: Sqlite;
+	readonly #journal: JournalTables;
+	readonly #outbox: OutboxTable;
+	readonly #state: StateTables;
+	readonly #descriptions: DescriptionTable;
+	readonly #retention: Retention;
+	readonly #meter: WalMeter;
+	readonly #file: string;
+	#limits: Limits;
+	#figures: Pick<Figures, "fileBytes" | "oldest"> = { fileBytes: 0, oldest: undefined };
+
+	/** @throws What SQLite says: see `isDamage()`. */
+	constructor(file: string, limits: Limits) {
+		this.#file = file;
+		this.#limits = limits;
+		this.#db = Sqlite.open(file);
+		try {
+			this.#db.run("DELETE FROM series WHERE NOT EXISTS (SELECT 1 FROM entry WHERE series = id) AND NOT EXISTS (SELECT 1 FROM inbox WHERE series = id)");
+			this.#journal = new JournalTables(this.#db);
+			this.#outbox = new OutboxTable(this.#db);
+			this.#state = new StateTables(this.#db);
+			this.#descriptions = new DescriptionTable(this.#db);
+			this.#retention = new Retention(this.#db);
+			this.#meter = new WalMeter(`${file}-wal`);
+			this.#measure();
+		} catch (error) {
+			this.#db.close();
+			throw error;
+		}
+	}
+
+	load(now: number): Loaded {
+		const series = this.#journal.series();
+		const unread: string[] = [];
+		return {
+			last: this.#journal.last, series, unread, subscriptions: this.#state.subscriptions(), watches: this.#state.watches(unread),
+			filters: this.#state.filters(), deliveries: this.#journal.deliveries, twins: this.#state.twins(now, series, unread),
+		};
+	}
+
+	/** One transaction, on disk when it returns. */
+	write(batch: Batch, now: number): Written {
+		const started = performance.now();
+		let changed: number[] = [];
+		let committed = (): void => undefined;
+		try {
+			this.#db.transaction(() => {
+				committed = this.#journal.write(batch.rows, batch.series);
+				changed = batch.changes.map((change) => this.#change(change, now));
+				for (const { link, address } of batch.removed) this.#state.forget(link, address);
+				for (const twin of batch.twins) this.#state.writeTwin(twin, now);
+				for (const [link, filters] of batch.filters) this.#state.writeFilters(link, filters);
+			});
+		} catch (error) {
+			this.#afterFailure();
+			throw error;
+		}
+		committed();
+		const took = performance.now() - started;
+		this.#meter.read();
+		return { changed, took, figures: this.figures() };
+	}
+
+	*ask(question: Question): Steps<Answer> {
+		switch (question.kind) {
+			case "rows": return { kind: "rows", rows: yield* readRows(this.#db, this.#journal, question.wanted, question.limit, question.after) };
+			case "buckets": return { kind: "buckets", buckets: yield* readBuckets(this.#db, this.#journal, question.wanted, question.width, question.limit) };
+			case "extent": return { kind: "extent", extent: yield* readExtent(this.#db, this.#journal, question.wanted) };
+			case "next": return { kind: "letters", letters: this.#outbox.next(question.to, question.limit) };
+			case "sent": return { kind: "letters", letters: this.#outbox.sent(question.to, question.limit) };
+			case "descriptions": return { kind: "descriptions", descriptions: this.#descriptions.of(question.link) };
+			case "queues": return { kind: "queues", queues: this.#outbox.queues() };
+		}
+	}
+
+	/** One step of upkeep, some ms long. @returns Is there more to do? */
+	tend(now: number): boolean {
+		if (this.#meter.frames >= CHECKPOINT_FRAMES) this.#checkpoint();
+		if (this.#journal.move(now)) {
+			this.#meter.read();
+			return true;
+		}
+		const { keep, limit, outbox } = this.#limits;
+		this.#outbox.expire(now - outbox.keep);
+		const isMore = this.#retention.step(now, keep, limit);
+		this.#meter.read();
+		if (!isMore) this.#measure();
+		return isMore;
+	}
+
+	/** Move a chunk out of the inbox, however little there is. @returns Is there more? */
+	empty(): boolean {
+		return this.#journal.move(Infinity);
+	}
+
+	configure(limits: Limits): void {
+		this.#limits = limits;
+	}
+
+	figures(): Figures {
+		return {
+			...this.#figures, walBytes: this.#meter.bytes, pruned: this.#retention.pruned, isBounded: this.#retention.isBounded, inbox: this.#journal.inbox,
+			oldest: this.#figures.oldest ?? this.#journal.oldest, letters: this.#outbox.letters, lettersLost: this.#outbox.lost, lettersExpired: this.#outbox.expired,
+		};
+	}
+
+	limitPages(pages: number): void {
+		const bytes = this.#db.number("PRAGMA page_size");
+		this.#db.all(`PRAGMA max_page_count = ${Math.max(1, Math.trunc((pages * 4_096) / bytes))}`);
+	}
+
+	/** Let go of the file. After a clean end the twins are known to be as new as the journal. */
+	close(isClean: boolean): void {
+		if (isClean) {
+			const last = this.#journal.last;
+			if (last > 0) this.#db.run("INSERT OR REPLACE INTO meta (key, value) VALUES ('clean', ?)", last);
+			this.#db.checkpoint("TRUNCATE"); // libsql's close() leaves the log where it is
+		}
+		this.#meter.close();
+		this.#db.close();
+	}
+
+	#change(change: Change, now: number): number {
+		switch (change.kind) {
+			case "subscription": return this.#state.putSubscription(change.subscription);
+			case "watch": return this.#state.putWatch(change.watch);
+			case "drop-watch": return this.#state.dropWatch(change.watch);
+			case "post": return this.#outbox.post(change.letter, now, this.#limits.outbox.limit);
+			case "assign": return this.#outbox.assign(change.ids, change.batch);
+			case "acknowledged": return this.#outbox.acknowledged(change.batches);
+			case "describe": return this.#descriptions.put(change.description);
+			case "drop-description": return this.#descriptions.drop(change.link, change.topic);
+			case "discard": return this.#outbox.discard(change.to, change.device);
+		}
+	}
+
+	/** What was counted in a transaction that is no more is counted again; and on a full disk the log may be written over once it is written back. */
+	#afterFailure(): void {
+		try {
+			this.#outbox.count();
+			this.#checkpoint();
+		} catch {
+			return; // the error that is told is the first
+		}
+	}
+
+	#checkpoint(): void {
+		this.#db.checkpoint("PASSIVE");
+		this.#meter.read();
+	}
+
+	#measure(): void {
+		this.#figures = { fileBytes: statSync(this.#file).size, oldest: this.#retention.oldest };
+	}
+}
+
+/** Copy a database, while it is written to, into a new file of mode 0600. @throws EEXIST when there is one, and what SQLite says. */
+export function copyDatabase(from: string, to: string): void {
+	if (!existsSync(from)) throw new Error(`there is no database "${from}"`);
+	closeSync(openSync(to, "wx", 0o600));
+	try {
+		const db = Sqlite.peek(from);
+		try {
+			db.run("VACUUM INTO ?", to);
+		} finally {
+			db.close();
+		}
+		const copy = openSync(to, "r+");
+		try {
+			fsyncSync(copy);
+		} finally {
+			closeSync(copy);
+		}
+	} catch (error) {
+		unlinkSync(to);
+		throw error;
+	}
+}

@@ -1,0 +1,37 @@
+import type { Sqlite } from "./sqlite.js";
+
+/** What a topic said about devices: a discovery config, a list of devices, a birth. */
+export interface Description {
+	readonly link: string;
+	readonly topic: string;
+	readonly payload: Uint8Array;
+}
+
+/** Descriptions of all links together, in bytes: some thousands of discovery configs, or the largest device lists of several bridges. */
+const MAX_BYTES = 32 * 1_048_576;
+
+/** The messages by which devices were described: after a restart a broker hands out first what it has kept for us, and says only then what that means. */
+export class DescriptionTable {
+	readonly #db: Sqlite;
+
+	constructor(db: Sqlite) {
+		this.#db = db;
+	}
+
+	/** In the order in which they came last. */
+	of(link: string): Description[] {
+		return this.#db.all("SELECT topic, payload FROM description WHERE link = ? ORDER BY n", link).flatMap(([topic, payload]) => (payload instanceof Uint8Array ? [{ link, topic: String(topic), payload: new Uint8Array(payload) }] : []));
+	}
+
+	/** @returns 0 when there is no room for it. */
+	put({ link, topic, payload }: Description): number {
+		const size = payload.length + topic.length;
+		const used = this.#db.number("SELECT sum(length(payload) + length(topic)) FROM description WHERE NOT (link = ? AND topic = ?)", link, topic);
+		this.drop(link, topic);
+		return used + size > MAX_BYTES ? 0 : this.#db.run("INSERT INTO description (link, topic, payload) VALUES (?, ?, ?)", link, topic, Buffer.from(payload));
+	}
+
+	drop(link: string, topic: string): number {
+		return this.#db.run("DELETE FROM description WHERE link = ? AND topic = ?", link, topic);
+	}
+}

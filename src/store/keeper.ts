@@ -1,0 +1,151 @@
+import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { dirname } from "node:path";
+import { messageOf } from "../core/errors.js";
+import { Database } from "./database.js";
+import type { Steps } from "./journal-reads.js";
+import type { Answer, Limits, Loaded, Request } from "./protocol.js";
+import { codeOf, isDamage } from "./sqlite.js";
+
+/** A question that is being answered, a slice at a time. */
+interface Asked {
+	readonly steps: Steps<Answer>;
+	readonly answer: (answer: Answer) => void;
+}
+
+/** Serves one database file: does what it is asked for, and when the file turns out to be damaged sets it aside and starts a new one. */
+export class Keeper {
+	#db: Database | undefined;
+	#file = "";
+	#limits: Limits | undefined;
+	#asked: Asked[] = [];
+	#tendAt: number | undefined;
+	/** When the last request was made. */
+	#now = 0;
+	/** Damage that was found by nobody's request. */
+	#isDamaged: unknown;
+
+	/** Do one thing. Questions are only begun: see `step()`. */
+	take(request: Request, answer: (answer: Answer) => void): void {
+		this.#now = request.now;
+		try {
+			const said = this.#do(request, answer);
+			if (said) answer(said);
+		} catch (error) {
+			answer(this.#failed(error));
+		}
+	}
+
+	/** Go on with what is not done yet, for some ms. @returns Is there more to do? */
+	step(): boolean {
+		const asked = this.#asked.shift();
+		if (asked) {
+			try {
+				const { done, value } = asked.steps.next();
+				if (done) asked.answer(value);
+				else this.#asked.push(asked);
+			} catch (error) {
+				asked.answer(this.#failed(error));
+			}
+		} else if (this.#tendAt !== undefined) {
+			try {
+				if (!this.#db?.tend(this.#tendAt)) this.#tendAt = undefined;
+			} catch (error) {
+				this.#tendAt = undefined;
+				// What is wrong with the file is found out, and told, by the next who writes or reads.
+				if (isDamage(error)) this.#isDamaged = error;
+			}
+		}
+		return this.#asked.length > 0 || this.#tendAt !== undefined;
+	}
+
+	#do(request: Request, answer: (answer: Answer) => void): Answer | undefined {
+		if (request.kind === "open") return this.#open(request.file, request.limits, request.now);
+		if (request.kind === "close") {
+			this.#db?.close(request.isClean);
+			this.#db = undefined;
+			return { kind: "done" };
+		}
+		if (request.kind === "configure") this.#limits = request.limits;
+		if (this.#isDamaged !== undefined) {
+			const error = this.#isDamaged;
+			this.#isDamaged = undefined;
+			throw error;
+		}
+		const db = (this.#db ??= this.#reopened());
+		switch (request.kind) {
+			case "write": {
+				const written = db.write(request.batch, request.now);
+				this.#tendAt = request.now;
+				return { kind: "written", written };
+			}
+			case "ask":
+				this.#asked.push({ steps: db.ask(request.question), answer });
+				return undefined;
+			case "tend":
+				if (request.isWhole) while (db.empty());
+				this.#tendAt = request.now;
+				return { kind: "done", figures: db.figures() };
+			case "configure":
+				db.configure(request.limits);
+				return { kind: "done" };
+			case "limit-pages":
+				db.limitPages(request.pages);
+				return { kind: "done" };
+		}
+	}
+
+	#open(file: string, limits: Limits, now: number): Answer {
+		this.#file = file;
+		this.#limits = limits;
+		mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+		let aside: Loaded["aside"];
+		try {
+			this.#db = new Database(file, limits);
+		} catch (error) {
+			if (!isDamage(error)) throw error;
+			aside = { file: setAside(file, now), reason: messageOf(error) };
+			this.#db = new Database(file, limits);
+		}
+		try {
+			return { kind: "loaded", loaded: { ...this.#db.load(now), ...(aside && { aside }) }, figures: this.#db.figures() };
+		} catch (error) {
+			this.#db.close(false);
+			if (!isDamage(error) || aside) throw error;
+			aside = { file: setAside(file, now), reason: messageOf(error) };
+			this.#db = new Database(file, limits);
+			return { kind: "loaded", loaded: { ...this.#db.load(now), aside }, figures: this.#db.figures() };
+		}
+	}
+
+	#reopened(): Database {
+		if (this.#limits === undefined) throw new Error("it is not open");
+		return new Database(this.#file, this.#limits);
+	}
+
+	#failed(error: unknown): Answer {
+		if (!isDamage(error) || this.#limits === undefined || this.#file === "") return { kind: "failed", code: codeOf(error), reason: messageOf(error) };
+		try {
+			this.#db?.close(false);
+		} catch {
+			this.#db = undefined; // it is given up
+		}
+		this.#db = undefined;
+		for (const { answer } of this.#asked.splice(0)) answer({ kind: "failed", code: "SQLITE_ABORT", reason: "the database was set aside" });
+		try {
+			const aside = setAside(this.#file, this.#now);
+			this.#db = new Database(this.#file, this.#limits);
+			return { kind: "fresh", aside, reason: messageOf(error) };
+		} catch (second) {
+			return { kind: "failed", code: codeOf(second), reason: messageOf(second) };
+		}
+	}
+}
+
+/** Rename a file with what belongs to it. @returns Its new name. */
+function setAside(file: string, now: number): string {
+	let aside = `${file}.damaged-${now}`;
+	for (let next = 2; existsSync(aside); next++) aside = `${file}.damaged-${now}-${next}`;
+	renameSync(file, aside);
+	for (const suffix of ["-wal", "-shm"]) if (existsSync(file + suffix)) renameSync(file + suffix, aside + suffix);
+	return aside;
+}

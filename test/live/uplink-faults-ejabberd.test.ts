@@ -1,0 +1,4 @@
+import { startEjabberd } from "./servers/ejabberd.js";
+import { uplinkFaults } from "./uplink-faults.js";
+
+uplinkFaults("ejabberd", startEjabberd);
