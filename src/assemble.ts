@@ -11,6 +11,7 @@ import { FaultCounter } from "./core/fault-counter.js";
 import type { Log } from "./core/log.js";
 import { nearest } from "./core/nearest.js";
 import { type Naming, Registry } from "./core/registry.js";
+import type { ReportRule } from "./core/report.js";
 import type { Parts } from "./gateway.js";
 import { northWing } from "./north.js";
 import { jidOf } from "./north/addresses.js";
@@ -163,14 +164,14 @@ function planMqtt(link: MqttLinkConfig, config: Config, at: (path: string) => st
 			// A probe has a session of its own: in the gateway's it would take what is kept for the gateway.
 			const session = before ? { before: before.filters(link.id), memory: memoryOf(link.id, before) } : { clean: true, clientId: `jidway-check-${newId().slice(0, 8)}` };
 			const dialect = makeDialect();
-			if (mqtt) return { link: withoutEchoes(mqtt(link.id), clock), dialect };
-			if (!link.broker) return { link: withoutEchoes(new MqttLink(link.id, { ...options(link.url!), ...session }, clock, random), clock), dialect };
+			if (mqtt) return { kind: "mqtt", link: withoutEchoes(mqtt(link.id), clock), dialect };
+			if (!link.broker) return { kind: "mqtt", link: withoutEchoes(new MqttLink(link.id, { ...options(link.url!), ...session }, clock, random), clock), dialect };
 			const faults = new FaultCounter(clock, ({ where, reason, sample, count }) => log.warn({ link: link.id, where, sample, count }, `Broker of link "${link.id}": ${where}: ${reason}`));
 			const broker = await startBroker({
 				id: link.id, listen: link.broker.listen, ...(before && { memory: memoryOf(link.id, before) }),
 				...(link.broker.users && { users: link.broker.users }), ...(brokerCert && brokerKey && { tls: { cert: brokerCert, key: brokerKey } }),
 			}, clock, (where, reason, sample) => faults.count(where, reason, sample));
-			return { link: broker.link, dialect, close: () => broker.close() };
+			return { kind: "mqtt", link: broker.link, dialect, close: () => broker.close() };
 		},
 	};
 }
@@ -189,7 +190,7 @@ function planSerial(link: SerialLinkConfig, config: Config, definitions: Readonl
 			const { id, path, baud, parity, data, stop, protocol } = link;
 			const dialect = makeDialect();
 			return {
-				dialect,
+				kind: "serial", dialect,
 				link: new SerialLink({
 					id, path, baud, parity, data, stop, protocol, clock, ports, lineEnd: dialect.lineEnd, framer: () => dialect.framer(), longest: dialect.longest,
 					polls: before ? dialect.polls : [], questions: before ? dialect.questions : [], ...(before && { memory: memoryOf(id, before) }),
@@ -219,7 +220,8 @@ export function buildStream(config: Config, { clock, random, stream = (options) 
 async function open(config: Config, dataFolder: string, plans: readonly Plan[], surroundings: Surroundings): Promise<OpenGateway> {
 	const { clock, newId, log, version, utcOffset = () => 0, thread = true } = surroundings;
 	const { domain } = config.uplink;
-	const registry = new Registry(namings(config));
+	const reports = reportsOf(config);
+	const registry = new Registry(namings(config), reports);
 	const store = await Store.open({ folder: dataFolder, clock, log, thread, ...settingsOf(config), onFresh: () => [...registry.all()].forEach((twin) => store.touch(twin)) });
 	const roads: Road[] = [];
 	try {
@@ -233,12 +235,19 @@ async function open(config: Config, dataFolder: string, plans: readonly Plan[], 
 		addressOf: (id) => jidOf(domain, id) ?? id,
 		parts: {
 			domain, name: config.gateway.name, roads, store, clock, log,
-			registry,
+			registry, reports,
 			access: new Access(config.access),
 			stream: buildStream(config, surroundings),
 			north: (verbs) => northWing(verbs, { store, newId, version, utcOffset }),
 		},
 	};
+}
+
+/** `report:` in the words of core. */
+export function reportsOf({ report }: Config): ReportRule[] {
+	return report.map(({ points, deadband, heartbeat, min_interval: minInterval, max_age: maxAge }) => ({
+		points, ...(deadband !== undefined && { deadband }), ...(heartbeat !== undefined && { heartbeat }), ...(minInterval !== undefined && { minInterval }), ...(maxAge !== undefined && { maxAge }),
+	}));
 }
 
 /** What the store is told of the config. */

@@ -3,7 +3,7 @@ import type { Access } from "./core/access.js";
 import type { Clock, Millis } from "./core/clock.js";
 import { type Command, LOCAL, type Outcome } from "./core/command.js";
 import { CONFIRM_WITHIN, confirmation } from "./core/confirmation.js";
-import { GatewayError } from "./core/errors.js";
+import { type Fault, GatewayError } from "./core/errors.js";
 import type { Log } from "./core/log.js";
 import { confirmOf } from "./core/point.js";
 import type { Registry } from "./core/registry.js";
@@ -23,21 +23,18 @@ export interface CommandPathOptions {
 	readonly roads: Roads;
 	readonly clock: Clock;
 	readonly log: Log;
+	/** A reading of this point is awaited by somebody for so long. */
+	expect(twin: Twin, point: string, within: Millis): void;
 	/** Aborts when the gateway stops. */
 	readonly stopping: AbortSignal;
 }
 
-/** How commands ended since the start. */
-export interface CommandCounts {
-	confirmed: number;
-	sent: number;
-	/** Refused, differed or timed out. */
-	failed: number;
-}
+/** How commands ended since the start: confirmed, sent, or by which fault. */
+export type CommandCounts = Partial<Record<Outcome["kind"] | Fault, number>>;
 
 /** The one path of every door: chat, forms, IoT control and the command line. */
 export class CommandPath {
-	readonly counts: CommandCounts = { confirmed: 0, sent: 0, failed: 0 };
+	readonly counts: CommandCounts = {};
 	readonly #options: CommandPathOptions;
 	readonly #underWay = new Map<Twin, number>();
 
@@ -53,16 +50,20 @@ export class CommandPath {
 	async execute(command: Command): Promise<Outcome> {
 		try {
 			const outcome = await this.#execute(command);
-			this.counts[outcome.kind]++;
+			this.#count(outcome.kind);
 			return outcome;
 		} catch (error) {
-			this.counts.failed++;
+			if (error instanceof GatewayError) this.#count(error.fault);
 			throw error;
 		}
 	}
 
+	#count(how: Outcome["kind"] | Fault): void {
+		this.counts[how] = (this.counts[how] ?? 0) + 1;
+	}
+
 	async #execute({ device, point, value, by }: Command): Promise<Outcome> {
-		const { registry, access, roads, clock, log, stopping } = this.#options;
+		const { registry, access, roads, clock, log, stopping, expect } = this.#options;
 		const twin = registry.byId(device);
 		const [name, placed] = twin.point(point);
 		if (by !== LOCAL && !access().maySet(by, twin.device.id, name)) throw new GatewayError("forbidden", `Cannot set "${name}": ${by} may not command ${twin.device.name}`);
@@ -80,6 +81,7 @@ export class CommandPath {
 			log.info({ device: twin.device.id, point: name, by }, `${by} sets "${name}" of "${twin.device.name}"`);
 			const confirmed = confirmOf(placed) === "state" ? confirmation(twin, name, value, clock, placed.timeout ?? CONFIRM_WITHIN, ending) : undefined;
 			confirmed?.catch(() => undefined); // it is awaited below, but may end while the bytes are still leaving
+			expect(twin, name, placed.timeout ?? CONFIRM_WITHIN);
 			for (const out of outgoing) await this.forward(road.link, out, ending);
 			return confirmed ? { kind: "confirmed", reading: await confirmed } : { kind: "sent" };
 		} finally {

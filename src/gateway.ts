@@ -1,6 +1,7 @@
 // The roof: the only file that sees both wings. The way of a reading can be read here from top to bottom; that of a command is in
 // command-path.ts. Above 300 lines: one gateway, whose parts all meet here.
 import type { Access } from "./core/access.js";
+import type { Availability } from "./core/availability.js";
 import { type Clock, type Millis, pause } from "./core/clock.js";
 import type { Command, Outcome } from "./core/command.js";
 import type { Announcement } from "./core/device.js";
@@ -10,6 +11,7 @@ import type { Entry } from "./core/journal.js";
 import type { Log } from "./core/log.js";
 import type { Reading } from "./core/reading.js";
 import type { Naming, Registry } from "./core/registry.js";
+import { ReportPolicy, type ReportRule } from "./core/report.js";
 import type { GatewayStatus, RoadStatus } from "./core/status.js";
 import type { Change, Twin } from "./core/twin.js";
 import { sameValue } from "./core/value.js";
@@ -30,6 +32,8 @@ export interface Parts {
 	readonly roads: readonly Road[];
 	readonly registry: Registry;
 	readonly access: Access;
+	/** What leaves the gateway. Default: every change. */
+	readonly reports?: readonly ReportRule[];
 	readonly store: Store;
 	readonly stream: Stream;
 	readonly clock: Clock;
@@ -43,6 +47,7 @@ export interface Changes {
 	readonly name?: string;
 	readonly access?: Access;
 	readonly namings?: readonly Naming[];
+	readonly reports?: readonly ReportRule[];
 	readonly settings?: StoreSettings;
 	/** Links that end: those that are gone, and those that are made anew. */
 	readonly ending: readonly string[];
@@ -74,13 +79,14 @@ const FLUSH_WITHIN: Millis = 1_000;
 const CLOSE_WITHIN: Millis = 2_000;
 
 /** Start everything. Nothing is open before this call, and nothing is left open after `stop()`. */
-export function startGateway({ domain, name: firstName, roads: firstRoads, registry, access: firstAccess, store, stream: firstStream, clock, log, north }: Parts): Gateway {
+export function startGateway({ domain, name: firstName, roads: firstRoads, registry, access: firstAccess, reports = [], store, stream: firstStream, clock, log, north }: Parts): Gateway {
 	let name = firstName;
 	let access = firstAccess;
 	let stream = firstStream;
 	const stopping = new AbortController();
 	const started = clock.now();
 	let uplink: RoadStatus = { up: false, since: started, reason: "is connecting" };
+	const counts = { received: 0, told: 0, stanzasSent: 0, stanzasReceived: 0 };
 	let isStopping = false;
 	let crash = (_error: unknown): void => {};
 	const crashed = new Promise<never>((_, reject) => (crash = reject));
@@ -88,7 +94,11 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 	const listening = new Set<string>();
 	const faults = new FaultCounter(clock, ({ where, reason, sample, count }) => log.warn({ where, reason, sample, count }, `Cannot use what "${where}" sent: ${reason}`));
 	const roads = new Roads({ clock, ears: earsOf, crashed: (error) => crash(error) });
-	const commands = new CommandPath({ registry, access: () => access, roads, clock, log, stopping: stopping.signal });
+	const report = new ReportPolicy(reports);
+	const commands = new CommandPath({
+		registry, access: () => access, roads, clock, log, stopping: stopping.signal,
+		expect: (twin, point, within) => report.expect(twin, point, clock.now(), within),
+	});
 	const execute = (command: Command): Promise<Outcome> => commands.execute(command);
 	const { modules, router } = north({
 		domain, registry, clock, log, history: store, say, status, execute, online: () => stream.online,
@@ -126,6 +136,7 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 		for (const [twin, told] of byTwin(link.id, meaning.told ?? [])) {
 			const readings = told.flatMap((each) => readingOf(twin, each, live, packet.received));
 			entries.push(...entriesOf(twin, readings));
+			counts.received += readings.length;
 			tell(twin.apply(readings, live, now));
 		}
 		if (live) for (const address of meaning.heard ?? []) changeOf(link.id, address, (twin) => twin.alive(now));
@@ -154,7 +165,8 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 			const { twin, isNew, merged } = registry.announce(link, announcement, clock.now());
 			for (const other of merged) gone(other, "is known by another address now");
 			if (!isRestored) store.touch(twin);
-			if (isNew && roads.get(link)?.state.up === false) twin.link(linkDown(link), clock.now());
+			if (isNew && roads.get(link)?.state.up === false) twin.link(linkDown(link), clock.now(), roads.get(link)?.kind);
+			report.follow(twin, clock.now());
 			if (isNew) log.info({ device: twin.device.id, link, address: announcement.address }, `Found "${twin.device.name}" (${twin.device.id})`);
 			each((module) => module.added?.(twin));
 			return twin;
@@ -173,6 +185,7 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 
 	function gone(twin: Twin, why: string): void {
 		store.forget(twin);
+		report.forget(twin);
 		log.info({ device: twin.device.id, link: twin.device.link }, `"${twin.device.name}" ${why}`);
 		each((module) => module.removed?.(twin));
 	}
@@ -226,7 +239,7 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 	function linkChanged(id: string, state: LinkState): void {
 		if (state.up) log.info({ link: id }, `Link "${id}" is up`);
 		else if (!isStopping) log.warn({ link: id, reason: state.reason }, `Link "${id}" is down: ${state.reason}`);
-		for (const twin of registry.all()) if (twin.device.link === id) tell(twin.link(state.up ? undefined : linkDown(id), clock.now()));
+		for (const twin of registry.all()) if (twin.device.link === id) tell(twin.link(state.up ? undefined : linkDown(id), clock.now(), roads.get(id)?.kind));
 	}
 
 	/** Silence is news too. */
@@ -235,14 +248,25 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 			await pause(clock, JUDGE_EVERY, stopping.signal);
 			for (const twin of registry.all()) {
 				const change = twin.judge(clock.now());
-				if (change.availability) tell(change);
+				if (change.availability || change.aged) tell(change);
+			}
+			for (const change of report.due(clock.now())) {
+				if (change) pass(change);
+				else await pause(clock, 0, stopping.signal); // other work first: there may be a great many at once
 			}
 		}
 	}
 
 	function tell(change: Change): void {
-		if (change.readings.length === 0 && !change.availability) return;
+		if (change.readings.length === 0 && !change.availability && !change.aged) return;
 		if (change.readings.length > 0 || change.twin.heard !== undefined) store.touch(change.twin);
+		pass(report.take(change, clock.now()));
+	}
+
+	/** What leaves the gateway. */
+	function pass(change: Change): void {
+		if (change.readings.length === 0 && !change.availability && !change.aged) return;
+		counts.told += change.readings.length;
 		each((module) => module.changed?.(change));
 	}
 
@@ -280,12 +304,17 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 	// ---- The uplink ----
 
 	function say(stanza: Element | string): boolean {
-		return stream.send(stanza);
+		const isTaken = stream.send(stanza);
+		if (isTaken) counts.stanzasSent++;
+		return isTaken;
 	}
 
 	function runUplink(road: Stream): void {
 		road.run({
-			stanza: (stanza) => router.receive(stanza),
+			stanza(stanza) {
+				counts.stanzasReceived++;
+				router.receive(stanza);
+			},
 			state(state) {
 				if (road !== stream) return; // another one has taken its place
 				const wasUp = uplink.up;
@@ -310,6 +339,10 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 				return { id: link.id, ...state, ...(counters && { counters }) };
 			}),
 			...(store.fault !== undefined && { store: store.fault }),
+			counters: {
+				availability: availabilities(registry.all()), readings: { received: counts.received, told: counts.told }, commands: commands.counts,
+				store: store.counters(), stanzas: { sent: counts.stanzasSent, received: counts.stanzasReceived },
+			},
 		};
 	}
 
@@ -326,8 +359,13 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 			return restoring();
 		});
 		for (const road of begun) roads.add(road);
-		const { namings } = failure === undefined ? rest : {};
+		const { namings, reports: newReports } = failure === undefined ? rest : {};
 		if (namings) registry.configure(namings);
+		if (newReports) {
+			registry.report(newReports);
+			report.replace(newReports, clock.now());
+			for (const twin of registry.all()) report.follow(twin, clock.now());
+		}
 		for (const twin of [...registry.all()]) settle(twin, ending, namings !== undefined);
 		for (const road of begun) {
 			for (const announcement of road.dialect.announced()) announce(road.link.id, announcement);
@@ -355,7 +393,7 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 			registry.remove(link, source.address);
 			return gone(twin, "is no longer in the config");
 		}
-		if (ending.includes(link)) tell(twin.link(linkDown(link), clock.now()));
+		if (ending.includes(link)) tell(twin.link(linkDown(link), clock.now(), road.kind));
 		if (!renamed || registry.isNamed(twin)) return;
 		if (registry.idOf(link, source) === id) return void announce(link, source);
 		// Another id is another address: for everybody who knew it, it is gone.
@@ -387,6 +425,7 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 		// Where the config names the devices, the store brings back values, and no device that was taken out of the config.
 		const twin = fixed.length > 0 ? registry.byPlace(link, announcement.address) : announce(link, announcement, true);
 		twin?.restore(readings);
+		if (twin) report.follow(twin, clock.now());
 	}
 	for (const road of firstRoads) {
 		recall(road);
@@ -427,4 +466,10 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 		ended: Promise.race([finished, crashed]),
 		stop: () => (stopped ??= shutDown()),
 	};
+}
+
+function availabilities(twins: Iterable<Twin>): Record<Availability, number> {
+	const counts: Record<Availability, number> = { online: 0, late: 0, faulty: 0, asleep: 0, offline: 0, unknown: 0 };
+	for (const { availability } of twins) counts[availability]++;
+	return counts;
 }

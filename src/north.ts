@@ -2,6 +2,7 @@
 import type { SubscriptionStore } from "./core/subscription.js";
 import { capabilities } from "./north/caps.js";
 import { chat } from "./north/chat/chat.js";
+import { concentrator } from "./north/concentrator/concentrator.js";
 import { control } from "./north/control/control.js";
 import { disco } from "./north/disco.js";
 import { last } from "./north/last.js";
@@ -15,6 +16,7 @@ import { Subscriptions } from "./north/subscriptions.js";
 import { time } from "./north/time.js";
 import { vcard } from "./north/vcard.js";
 import { version } from "./north/version.js";
+import { Windows } from "./north/window.js";
 import { Requests } from "./xmpp/requests.js";
 
 export interface NorthOptions {
@@ -31,6 +33,7 @@ export interface NorthOptions {
 export function northWing(roof: Omit<Verbs, "ask">, { store, newId, version: software, utcOffset }: NorthOptions): { readonly modules: readonly XepModule[]; readonly router: Router } {
 	const requests = new Requests({ clock: roof.clock, newId, send: (stanza) => roof.say(stanza) });
 	const verbs: Verbs = { ...roof, get access() { return roof.access; }, ask: (question, options) => requests.ask(question, options) };
+	const windows = new Windows(verbs);
 	const all = (): readonly XepModule[] => modules;
 	const caps = capabilities(verbs, all);
 	const sensorData = readout(verbs);
@@ -39,6 +42,7 @@ export function northWing(roof: Omit<Verbs, "ask">, { store, newId, version: sof
 		disco(verbs, { capabilities: caps, modules: all }),
 		sensorData,
 		control(verbs),
+		concentrator(verbs, { windows }),
 		chat(verbs, { newId }),
 		ping(),
 		version({ software: "Jidway", version: software }),

@@ -1,5 +1,5 @@
 // Another config for a running gateway: what differs, what that touches, and how it is done.
-import { buildRoad, buildStream, type LoadedGateway, namings, settingsOf, type Surroundings } from "./assemble.js";
+import { buildRoad, buildStream, type LoadedGateway, namings, reportsOf, settingsOf, type Surroundings } from "./assemble.js";
 import { type Difference, differenceLine, differences } from "./config/differences.js";
 import { Access } from "./core/access.js";
 import { GatewayError } from "./core/errors.js";
@@ -79,6 +79,7 @@ export async function applyConfig(gateway: Gateway, store: Store, running: Loade
 		...(touches("gateway") && { name: next.config.gateway.name }),
 		...(touches("access") && { access: new Access(next.config.access) }),
 		...(touches("devices", "links") && { namings: namings(next.config) }),
+		...(touches("report") && { reports: reportsOf(next.config) }),
 		...(touches("history", "outbox") && { settings: settingsOf(next.config) }),
 		...(reconnects && { stream: buildStream(next.config, surroundings) }),
 	});

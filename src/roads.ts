@@ -1,4 +1,5 @@
 // The links that run, each a supervised child of its own: started, stopped and replaced without the others.
+import type { LinkKind } from "./core/availability.js";
 import { type Clock, type Millis, pause } from "./core/clock.js";
 import { GatewayError } from "./core/errors.js";
 import type { RoadStatus } from "./core/status.js";
@@ -7,6 +8,8 @@ import type { Dialect } from "./south/meaning.js";
 
 /** A link, and what is spoken on it. */
 export interface Road {
+	/** Which sort of outage it may have without anybody's noticing. */
+	readonly kind?: LinkKind;
 	readonly link: Link;
 	readonly dialect: Dialect;
 	/** What topics of it said about devices in an earlier run: to be heard before anything else, for a broker hands out first what it has kept. */

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { restoreDatabase } from "../backup.js";
+import { restoreBackup } from "../backup.js";
 import { dataFolderOf } from "../config/load.js";
 import { GatewayError } from "../core/errors.js";
 import { isRunning } from "../web/control-socket.js";
@@ -8,6 +8,5 @@ import { isRunning } from "../web/control-socket.js";
 export async function restore(configFile: string, file: string): Promise<void> {
 	const folder = dataFolderOf(configFile, process.env);
 	if (await isRunning(folder)) throw new GatewayError("busy", `Cannot restore "${file}": the gateway is running; stop it first, and start it again afterwards`);
-	const aside = restoreDatabase(folder, resolve(file), Date.now());
-	console.log(`"${folder}" has what "${file}" has${aside === undefined ? "" : `; what was there before is "${aside}"`}`);
+	console.log(restoreBackup(folder, resolve(file), Date.now()));
 }

@@ -10,6 +10,7 @@ import { applyConfig, type Effect, effectLines, effectOf } from "../reload.js";
 import { systemClock } from "../system-clock.js";
 import { type ControlRequest, serveControl } from "../web/control-socket.js";
 import { type HealthServer, serveHealth } from "../web/health.js";
+import { metricsPage, watchLoopDelay } from "../web/metrics.js";
 import { serviceManager } from "./service-manager.js";
 import type { Signals } from "./signals.js";
 import { packageVersion } from "./version.js";
@@ -39,7 +40,16 @@ export async function run(configFile: string, recordTo: string | undefined, { st
 		throw new GatewayError("busy", "Cannot answer yet: the gateway is starting");
 	};
 	let status = (): GatewayStatus => ({ started: systemClock.now(), uplink: { up: false, since: systemClock.now(), reason: "is starting" }, links: [], devices: 0, faults: [] });
-	const serve = (listen: string): Promise<HealthServer> => serveHealth(listen, () => status());
+	const delay = watchLoopDelay();
+	closing.push(async () => delay.stop());
+	const metrics = metricsPage({
+		version: packageVersion(),
+		process: () => {
+			const { user, system } = process.cpuUsage();
+			return { rssBytes: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1e6, loopDelayP99Seconds: delay.p99() };
+		},
+	});
+	const serve = (listen: string): Promise<HealthServer> => serveHealth(listen, () => status(), () => metrics(status()));
 	try {
 		const control = await serveControl(loaded.dataFolder, (request) => answer(request));
 		closing.push(control.close);

@@ -1,4 +1,5 @@
 // What must arrive: letters wait on disk until their receiver has acknowledged them.
+// Longer than most files: the life of a letter is one story, and is told in one place.
 //
 // XEP-0184: Message Delivery Receipts
 // Source: https://xmpp.org/extensions/xep-0184.html
@@ -9,14 +10,15 @@
 import type { Millis } from "../core/clock.js";
 import { messageOf } from "../core/errors.js";
 import type { Letter, Outbox, Queue, Waiting } from "../core/outbox.js";
-import { RequestError } from "../xmpp/requests.js";
-import { type Condition, readError } from "../xmpp/stanza.js";
+import type { Condition } from "../xmpp/stanza.js";
 import { xml } from "../xmpp/xml.js";
 import { jidOf, whoOf } from "./addresses.js";
 import { Lane, MAX_WINDOW, type Sent, URGENT_ROOM } from "./lane.js";
 import { type Batch, compose, MAX_LETTERS, mayHear, NS_RECEIPTS, stanzaOf } from "./letter.js";
 import type { Incoming, Verbs, XepModule } from "./module.js";
 import { NS_PING } from "./ping.js";
+import { Sweeper } from "./sweeper.js";
+import { reachOf, verdictOf } from "./verdict.js";
 
 /** Letters read at once for one receiver. */
 const PAGE = 200;
@@ -35,13 +37,6 @@ const UNREACHABLE_MOST: Millis = 3_600_000;
 const BACK_EVERY: Millis = 10_000;
 /** Receivers remembered while they have nothing to receive. */
 const MAX_IDLE = 1_000;
-
-/** His account is gone: RFC 6120 §8.3.3.5, .7, .8. `service-unavailable` is not among them, since it is also said of who is offline. */
-const GONE: ReadonlySet<Condition> = new Set<Condition>(["gone", "item-not-found", "jid-malformed"]);
-/** He, or his server, will never take this one. */
-const REFUSED: ReadonlySet<Condition> = new Set<Condition>(["bad-request", "feature-not-implemented", "forbidden", "not-acceptable", "not-allowed", "not-authorized", "policy-violation", "redirect", "registration-required", "subscription-required", "unexpected-request"]);
-/** Said by servers on the way: his own was not reached. */
-const NOT_REACHED: ReadonlySet<Condition> = new Set<Condition>(["remote-server-not-found", "remote-server-timeout", "internal-server-error", "resource-constraint"]);
 
 export interface CourierOptions {
 	readonly outbox: Outbox;
@@ -73,22 +68,10 @@ export interface Courier extends XepModule {
 
 /** Deliver letters: oldest first, urgent ones ahead, no faster than each receiver acknowledges them. */
 export function courier(verbs: Verbs, options: CourierOptions): Courier {
-	const rounds = new Rounds(verbs, options);
-	return {
-		post: (letter) => rounds.post(letter),
-		isBehind: (to) => rounds.isBehind(to),
-		counters: () => rounds.counters(),
-		queues: () => options.outbox.queues(),
-		message: (incoming) => rounds.message(incoming),
-		bounced: (incoming) => rounds.bounced(incoming),
-		presence: (incoming) => rounds.presence(incoming),
-		connected: () => rounds.connected(),
-		disconnected: () => rounds.disconnected(),
-		closing: () => rounds.closing(),
-	};
+	return new Rounds(verbs, options);
 }
 
-class Rounds {
+class Rounds implements Courier {
 	readonly #verbs: Verbs;
 	readonly #outbox: Outbox;
 	readonly #newId: () => string;
@@ -96,9 +79,7 @@ class Rounds {
 	/** Lanes that want a round, each once. */
 	readonly #ready = new Set<Lane>();
 	#workers = 0;
-	/** Acknowledged, and not yet gone from the disk. Bounded by what is on its way. */
-	readonly #forgetting = new Set<string>();
-	#isForgetting = false;
+	readonly #sweeper: Sweeper;
 	#session = 0;
 	#isClosed = false;
 	#delivered = 0;
@@ -108,6 +89,7 @@ class Rounds {
 	constructor(verbs: Verbs, { outbox, newId }: CourierOptions) {
 		this.#verbs = verbs;
 		this.#outbox = outbox;
+		this.#sweeper = new Sweeper(verbs, outbox);
 		this.#newId = newId;
 	}
 
@@ -130,6 +112,10 @@ class Rounds {
 		return { delivered: this.#delivered, repeated: this.#repeated, givenUp: this.#givenUp, underWay };
 	}
 
+	queues(): Promise<readonly Queue[]> {
+		return this.#outbox.queues();
+	}
+
 	connected(): void {
 		this.#session++;
 		for (const lane of this.#lanes.values()) {
@@ -145,6 +131,7 @@ class Rounds {
 
 	closing(): void {
 		this.#isClosed = true;
+		this.#sweeper.close();
 		this.disconnected();
 	}
 
@@ -165,10 +152,10 @@ class Rounds {
 		const lane = this.#lanes.get(who);
 		const sent = lane?.get(stanza.attrs["id"] ?? "");
 		if (!lane || !sent || jidOf(this.#verbs.domain, sent.device) !== jid) return;
-		const { type, condition, text } = readError(stanza);
-		if (type !== "wait" && GONE.has(condition)) return void this.#gone(lane, condition);
-		if (type !== "wait" && REFUSED.has(condition)) {
-			this.#verbs.log.warn({ to: who, device: sent.device, condition, text: text.slice(0, 200) }, `Cannot deliver ${sent.letters} letter(s) to ${who}: ${condition}`);
+		const { fate, condition, text } = verdictOf(stanza);
+		if (fate === "gone") return void this.#gone(lane, condition);
+		if (fate === "refused") {
+			this.#verbs.log.warn({ to: who, device: sent.device, condition, text }, `Cannot deliver ${sent.letters} letter(s) to ${who}: ${condition}`);
 			this.#giveUp(lane, sent);
 			return this.#wake(lane);
 		}
@@ -267,7 +254,7 @@ class Rounds {
 		if (!lane.isRead) {
 			const sent = batchesOf(await this.#outbox.sent(lane.to, ALL_SENT));
 			if (session !== this.#session) return this.#wake(lane);
-			for (const { id, device, letters } of sent) if (!this.#forgetting.has(id)) lane.add(id, device, letters.length, 1);
+			for (const { id, device, letters } of sent) if (!this.#sweeper.has(id)) lane.add(id, device, letters.length, 1);
 			lane.isRead = true;
 		}
 		lane.takeBack(this.#verbs.clock.now());
@@ -282,7 +269,7 @@ class Rounds {
 		const waiting = lane.waiting().slice(0, Math.max(0, lane.room));
 		const last = waiting.at(-1);
 		if (last === undefined) return;
-		let most = this.#forgetting.size * MAX_LETTERS;
+		let most = this.#sweeper.size * MAX_LETTERS;
 		for (const sent of lane.all()) {
 			most += sent.letters;
 			if (sent === last) break;
@@ -385,7 +372,7 @@ class Rounds {
 		for (const sent of all) {
 			lane.acknowledged(sent, now);
 			this.#delivered += sent.letters;
-			this.#forget(sent.batch);
+			this.#sweeper.add(sent.batch);
 		}
 		this.#wake(lane);
 	}
@@ -393,7 +380,7 @@ class Rounds {
 	#giveUp(lane: Lane, sent: Sent): void {
 		this.#givenUp += sent.letters;
 		lane.forget(sent);
-		this.#forget(sent.batch);
+		this.#sweeper.add(sent.batch);
 	}
 
 	/** There is no such account any more. */
@@ -415,28 +402,6 @@ class Rounds {
 		const span = Math.min(UNREACHABLE_MOST, UNREACHABLE_FIRST * 2 ** (lane.failures - 1));
 		this.#verbs.log.info({ to: lane.to, why, again: span }, `Cannot reach ${lane.to} now: ${why}; its letters wait`);
 		this.#pause(lane, span);
-	}
-
-	/** Take delivered ones off the disk: many at once, while the store is slow. */
-	#forget(batch: string): void {
-		this.#forgetting.add(batch);
-		if (!this.#isForgetting) void this.#forgetAll();
-	}
-
-	async #forgetAll(): Promise<void> {
-		this.#isForgetting = true;
-		while (this.#forgetting.size > 0) {
-			const some = [...this.#forgetting];
-			try {
-				await this.#outbox.acknowledged(some);
-				for (const batch of some) this.#forgetting.delete(batch);
-			} catch (error) {
-				if (this.#isClosed) break;
-				this.#verbs.log.warn({ err: error }, `Cannot take ${some.length} delivered stanza(s) off the outbox: ${messageOf(error)}`);
-				await new Promise<void>((resolve) => void this.#verbs.clock.after(STORE_AGAIN, resolve));
-			}
-		}
-		this.#isForgetting = false;
 	}
 
 	// ---- When ----
@@ -467,13 +432,6 @@ class Rounds {
 		lane.pause = lane.timer = undefined;
 		this.#ready.delete(lane);
 	}
-}
-
-/** What a ping without a result says: an answer of any kind is his server's, unless it says that it was not reached. */
-function reachOf(error: unknown): "reached" | "not reached" | "later" {
-	if (!(error instanceof RequestError)) throw error;
-	if (error.answer !== undefined) return error.type === "wait" || NOT_REACHED.has(error.condition) ? "not reached" : "reached";
-	return error.condition === "remote-server-timeout" ? "not reached" : "later"; // too many questions at once, or no stream
 }
 
 /** Letters by the stanza that they are in, in the order of their first ones. */

@@ -58,22 +58,7 @@ export interface Watches extends XepModule {
 }
 
 export function watches(verbs: Verbs, options: WatchesOptions): Watches {
-	const all = new AllWatches(verbs, options);
-	return {
-		of: (who) => ({
-			begin: (twin, point, wish) => all.begin(who, twin, point, wish),
-			end: (twin, point) => all.end(who, twin, point),
-			list: (twin) => all.list(who, twin),
-		}),
-		get size() {
-			return all.size;
-		},
-		changed: (change) => all.changed(change),
-		added: (twin) => all.look(twin),
-		removed: (twin) => all.removed(twin),
-		connected: () => all.lookAtAll(),
-		closing: () => all.closing(),
-	};
+	return new AllWatches(verbs, options);
 }
 
 /** One watch, and what it needs to know between two events. */
@@ -87,7 +72,7 @@ interface Kept {
 	isGone: boolean;
 }
 
-class AllWatches {
+class AllWatches implements Watches {
 	readonly #verbs: Verbs;
 	readonly #store: WatchStore;
 	readonly #courier: Pick<Courier, "post" | "isBehind">;
@@ -109,7 +94,15 @@ class AllWatches {
 		return size;
 	}
 
-	async begin(who: string, twin: Twin, point: string, wish: Wish): Promise<string> {
+	of(who: string): OwnWatches {
+		return {
+			begin: (twin, point, wish) => this.#begin(who, twin, point, wish),
+			end: (twin, point) => this.#end(who, twin, point),
+			list: (twin) => this.#list(who, twin),
+		};
+	}
+
+	async #begin(who: string, twin: Twin, point: string, wish: Wish): Promise<string> {
 		const { id, points } = twin.device;
 		const known = this.#get(who, id, point);
 		if (!known && (this.#counts.get(who) ?? 0) >= MAX_OF_ONE) throw new GatewayError("busy", `Cannot watch "${point}": you watch ${MAX_OF_ONE} points already; "unwatch" ends those of a device`);
@@ -125,14 +118,14 @@ class AllWatches {
 		await Promise.all(writing);
 		this.#keep(watch);
 		if (isFirst && !this.#get(who, id, AVAILABILITY)) this.#keep(presence);
-		this.look(twin);
+		this.added(twin);
 		const current = twin.readings.get(point);
 		const placed = points[point];
 		const text = current && placed ? eventText(point, placed, current, "first", undefined, twin, now) : `${point}: no reading yet`;
 		return `watching ${wishText(point, placed, wish)}: ${wish.by === undefined ? "every change" : "such a change"} comes as a message, at most one in ${MIN_INTERVAL / 1_000} s; "unwatch ${point}" ends it\n${text}`;
 	}
 
-	async end(who: string, twin: Twin, point?: string): Promise<string> {
+	async #end(who: string, twin: Twin, point?: string): Promise<string> {
 		const { id, name } = twin.device;
 		const own = this.#ofOne(who, id).filter(({ watch }) => watch.point !== AVAILABILITY);
 		const ended = own.filter(({ watch }) => point === undefined || watch.point === point);
@@ -142,7 +135,7 @@ class AllWatches {
 		return `no longer watching ${ended.map(({ watch }) => watch.point).join(", ")}`;
 	}
 
-	list(who: string, twin?: Twin): readonly string[] {
+	#list(who: string, twin?: Twin): readonly string[] {
 		const { access, registry } = this.#verbs;
 		const devices = twin ? [twin.device.id] : [...this.#byDevice.keys()];
 		return devices.flatMap((id) => this.#ofOne(who, id).filter(({ watch: { point } }) => point !== AVAILABILITY && access.mayRead(who, id, point)).map(({ watch }) => {
@@ -160,17 +153,17 @@ class AllWatches {
 	}
 
 	/** A device is there, or is described anew: what has changed since its watchers were told last? */
-	look(twin: Twin): void {
+	added(twin: Twin): void {
 		for (const each of this.#byDevice.get(twin.device.id)?.values() ?? []) {
 			// "Not heard from yet" is how every device begins.
 			if (each.rule || twin.availability !== "unknown") this.#consider(each);
 		}
 	}
 
-	lookAtAll(): void {
+	connected(): void {
 		for (const id of this.#byDevice.keys()) {
 			const twin = this.#verbs.registry.find(id);
-			if (twin) this.look(twin);
+			if (twin) this.added(twin);
 		}
 	}
 
@@ -192,7 +185,7 @@ class AllWatches {
 		kept.timer = undefined;
 		if (kept.isBusy || kept.isGone || this.#isClosed) return; // who is busy looks again afterwards
 		const twin = this.#verbs.registry.find(kept.watch.device);
-		if (!twin) return; // `look()` goes on when it is there again
+		if (!twin) return; // `added()` goes on when it is there again
 		if (kept.rule) this.#considerPoint(kept, kept.rule, twin);
 		else this.#considerAvailability(kept, twin);
 	}

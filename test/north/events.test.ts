@@ -333,7 +333,8 @@ test("a heartbeat is not sent more often than once a second, whatever is asked f
 });
 
 test("a value that becomes stale is told once, with its old time and a warning", async () => {
-	const h = await bench({ devices: { boiler: { temperature: { kind: "numeric", access: "r", maxAge: 60_000 }, burner: { kind: "boolean", access: "r" } } } });
+	const h = await bench();
+	h.registry.report([{ points: ["boiler.temperature"], maxAge: 60_000 }]);
 	for (const field of ["<field name='temperature' changedBy='1'/>", "<field name='burner' changedBy='1'/>"]) await h.ask(sub("seqnr='1'", field, { from: `${OSCAR}/${field.length}` }));
 	await h.clock.advance(61_000);
 	for (const module of h.modules) module.changed?.({ twin: h.twin("boiler"), readings: [], availability: false, aged: ["temperature"] });

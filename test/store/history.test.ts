@@ -20,7 +20,9 @@ const KEEPERS: readonly { readonly name: string; make(t: TestContext): Promise<K
 			return { history, put: async (entries) => entries.forEach(({ link, address, reading, unit }) => history.add(link, address, reading, unit)) };
 		},
 	},
-	...MODES.flatMap(({ thread, mode }) => [
+	...MODES.flatMap(({ thread, mode }) => thread ? [
+		{ name: `on disk ${mode}`, make: async (t: TestContext) => kept(await open(t, { folder: folderFor(t), thread, keep: 1e14 }), (store, entries) => store.append(entries)) },
+	] : [
 		{ name: `on disk ${mode}`, make: async (t: TestContext) => kept(await open(t, { folder: folderFor(t), thread, keep: 1e14 }), (store, entries) => store.append(entries)) },
 		{
 			name: `on disk ${mode}, not written yet`,

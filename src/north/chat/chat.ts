@@ -57,10 +57,11 @@ export function chat(verbs: Verbs, { newId, watches }: ChatOptions): XepModule {
 
 	function answer(incoming: Incoming, line: string, late: boolean): void {
 		const speaker: Speaker = { who: incoming.who, mayCommand: late ? "This message was delayed on its way, so nothing was set: send it again if you still want it" : true, ...(watches && { watches: watches.of(incoming.who) }) };
-		const { text, ending }: Answer = incoming.twin ? talkToDevice(verbs, incoming.twin, speaker, line) : talkToGateway(verbs, speaker, line);
-		if (!ending) return void say(incoming, text);
+		const answered: Answer = incoming.twin ? talkToDevice(verbs, incoming.twin, speaker, line) : talkToGateway(verbs, speaker, line);
+		const { ending } = answered;
+		if (!ending) return void say(incoming, answered.text);
 		let pending: string | undefined;
-		const cancel = verbs.clock.after(PENDING_AFTER, () => (pending = say(incoming, text, undefined, "composing")));
+		const cancel = verbs.clock.after(PENDING_AFTER, () => (pending = say(incoming, answered.text, undefined, "composing")));
 		void ending.then((outcome) => {
 			cancel();
 			say(incoming, outcome, pending);

@@ -11,11 +11,12 @@ import type { Verbs } from "../module.js";
 import type { OwnWatches } from "../watches.js";
 import { type ChatLine, DEVICE_WORDS, GATEWAY_WORDS, parseLine, splitName } from "./grammar.js";
 import { bounded, deviceHelp, deviceStatus, readings, valueText } from "./texts.js";
+import { historyOverview, pointHistory } from "./history.js";
 import { parseWish } from "./wish.js";
 
 /** What is to be said: at once, or after a command has ended. */
 export interface Answer {
-	/** The whole answer, or what is under way: `setting setpoint to 22 °C …` */
+	/** The whole answer, or what is under way: `setting setpoint to 22 °C …`; may say more the later it is read. */
 	readonly text: string;
 	/** How the command ended, for people. Never rejects. */
 	readonly ending?: Promise<string>;
@@ -47,7 +48,7 @@ export function talkToGateway(verbs: Verbs, speaker: Speaker, text: string): Ans
 			case "devices": return { text: deviceList(visible, line.pattern) };
 			case "status": return { text: gatewayStatus(verbs, visible, speaker) };
 			case "watch": return line.rest === "" && speaker.watches ? { text: watchList(speaker.watches.list()) } : passedOn(verbs, visible, speaker, text);
-			case "unwatch": case "read": case "set": case "assign": case "unknown": return passedOn(verbs, visible, speaker, text);
+			case "unwatch": case "history": case "read": case "set": case "assign": case "unknown": return passedOn(verbs, visible, speaker, text);
 		}
 	});
 }
@@ -98,6 +99,12 @@ function answerDevice(verbs: Verbs, twin: Twin, speaker: Speaker, line: ChatLine
 			return command(verbs, twin, speaker, pointNamed(twin, split[0], [...settable, ...readable], "set"), split[1]);
 		}
 		case "assign": return command(verbs, twin, speaker, pointNamed(twin, line.what, [...settable, ...readable], "set"), line.value);
+		case "history": {
+			if (line.rest === "") return historyOverview(verbs, twin, readable);
+			const split = splitName(line.rest, namesOf(device.points, readable));
+			if (!split) return { text: unknownPoint(line.rest.split(" ")[0]!, readable, "read") };
+			return pointHistory(verbs, twin, pointNamed(twin, split[0], readable, "read"), speaker.who, split[1]);
+		}
 		case "watch": {
 			if (!speaker.watches) return { text: "Nothing can be watched here" };
 			if (line.rest === "") return { text: watchList(speaker.watches.list(twin)) };
@@ -193,7 +200,7 @@ function mayKnowTheHouse({ access }: Verbs, who: string): boolean {
 }
 
 function gatewayHelp(): string {
-	return ["This is the gateway. It understands:", "devices [PATTERN]: what is here, as far as you may see it", "status: how the gateway is", "DEVICE help · DEVICE status · DEVICE read [POINT] · DEVICE set POINT VALUE", "DEVICE watch POINT · DEVICE unwatch POINT · watch: what you watch", "Each device is a contact of its own, too"].join("\n");
+	return ["This is the gateway. It understands:", "devices [PATTERN]: what is here, as far as you may see it", "status: how the gateway is", "DEVICE help · DEVICE status · DEVICE read [POINT] · DEVICE set POINT VALUE · DEVICE history POINT 24h", "DEVICE watch POINT · DEVICE unwatch POINT · watch: what you watch", "Each device is a contact of its own, too"].join("\n");
 }
 
 function deviceList(visible: readonly Twin[], pattern: string): string {

@@ -11,6 +11,8 @@ export type ChatLine =
 	/** `:=` has said where the name ends. */
 	| { readonly word: "assign"; readonly what: string; readonly value: string }
 	| { readonly word: "devices"; readonly pattern: string }
+	/** `rest` begins with a point name; empty: what is stored of each. */
+	| { readonly word: "history"; readonly rest: string }
 	/** `rest` begins with a point name; empty: what is watched already. */
 	| { readonly word: "watch"; readonly rest: string }
 	/** `what` is a point name, or empty for all. */
@@ -19,7 +21,7 @@ export type ChatLine =
 	| { readonly word: "unknown"; readonly text: string };
 
 /** The words that begin a line, for help and for the nearest one. */
-export const DEVICE_WORDS = ["help", "status", "read", "set", "watch", "unwatch"] as const;
+export const DEVICE_WORDS = ["help", "status", "read", "set", "history", "watch", "unwatch"] as const;
 export const GATEWAY_WORDS = ["help", "status", "devices", "watch"] as const;
 
 const GREETINGS: ReadonlySet<string> = new Set(["hi", "hello", "hey", "hej", "hallo", "hola", "ciao", "salut", "bonjour", "moin", "servus"]);
@@ -30,13 +32,14 @@ export function parseLine(line: string): ChatLine {
 	const assign = /^(.+?)\s*:=\s*(.+)$/s.exec(text);
 	if (assign) return { word: "assign", what: unquoted(assign[1]!), value: unquoted(assign[2]!) };
 	const question = /^(.*?)\s*\?{1,2}$/s.exec(text);
-	if (question && !/^(help|status|devices)\b/i.test(text)) return { word: "read", what: unquoted(question[1]!.replace(/^read\b\s*/i, "")) };
+	if (question && !/^(help|status|devices|history)\b/i.test(text)) return { word: "read", what: unquoted(question[1]!.replace(/^read\b\s*/i, "")) };
 	const [, first = "", rest = ""] = /^(\S*)\s*(.*)$/s.exec(text) ?? [];
 	switch (first.toLowerCase().replace(/^\//, "")) {
 		case "help": case "help?": case "#": case "##": return { word: "help" };
 		case "status": case "status?": return { word: "status" };
 		case "read": case "get": return { word: "read", what: unquoted(rest) };
 		case "set": return rest === "" ? { word: "unknown", text } : { word: "set", rest };
+		case "history": return { word: "history", rest };
 		case "watch": return { word: "watch", rest };
 		case "unwatch": return { word: "unwatch", what: unquoted(rest) };
 		case "devices": case "list": case "devices?": return { word: "devices", pattern: unquoted(rest) };
