@@ -1,9 +1,12 @@
 // The list of what this gateway can do on XMPP. A new XEP is one file in north/ and one line here.
+import type { Outbox } from "./core/outbox.js";
 import type { SubscriptionStore } from "./core/subscription.js";
+import type { WatchStore } from "./core/watch.js";
 import { capabilities } from "./north/caps.js";
 import { chat } from "./north/chat/chat.js";
 import { concentrator } from "./north/concentrator/concentrator.js";
 import { control } from "./north/control/control.js";
+import { courier } from "./north/courier.js";
 import { disco } from "./north/disco.js";
 import { last } from "./north/last.js";
 import type { Verbs, XepModule } from "./north/module.js";
@@ -16,11 +19,12 @@ import { Subscriptions } from "./north/subscriptions.js";
 import { time } from "./north/time.js";
 import { vcard } from "./north/vcard.js";
 import { version } from "./north/version.js";
+import { watches } from "./north/watches.js";
 import { Windows } from "./north/window.js";
 import { Requests } from "./xmpp/requests.js";
 
 export interface NorthOptions {
-	readonly store: SubscriptionStore;
+	readonly store: SubscriptionStore & WatchStore & { readonly outbox: Outbox };
 	/** A fresh, unguessable stanza id. */
 	readonly newId: () => string;
 	/** Of the gateway's software. */
@@ -34,16 +38,20 @@ export function northWing(roof: Omit<Verbs, "ask">, { store, newId, version: sof
 	const requests = new Requests({ clock: roof.clock, newId, send: (stanza) => roof.say(stanza) });
 	const verbs: Verbs = { ...roof, get access() { return roof.access; }, ask: (question, options) => requests.ask(question, options) };
 	const windows = new Windows(verbs);
+	const letters = courier(verbs, { outbox: store.outbox, newId });
+	const watching = watches(verbs, { store, courier: letters });
 	const all = (): readonly XepModule[] => modules;
 	const caps = capabilities(verbs, all);
 	const sensorData = readout(verbs);
 	const modules: readonly XepModule[] = [
+		watching,
+		letters,
 		presence(verbs, { subscriptions: new Subscriptions(store), capabilities: caps, onContactGone: (jid) => sensorData.gone(jid) }),
 		disco(verbs, { capabilities: caps, modules: all }),
 		sensorData,
 		control(verbs),
 		concentrator(verbs, { windows }),
-		chat(verbs, { newId }),
+		chat(verbs, { newId, watches: watching }),
 		ping(),
 		version({ software: "Jidway", version: software }),
 		time(verbs, { offset: utcOffset }),

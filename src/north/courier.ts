@@ -1,5 +1,5 @@
 // What must arrive: letters wait on disk until their receiver has acknowledged them.
-// Longer than most files: the life of a letter is one story, and is told in one place.
+// More than 300 lines: the life of a letter is one story, and is told in one place.
 //
 // XEP-0184: Message Delivery Receipts
 // Source: https://xmpp.org/extensions/xep-0184.html

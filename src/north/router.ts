@@ -25,6 +25,8 @@ export interface Router {
 	receive(stanza: Element): void;
 }
 
+/** XEP-0184: Message Delivery Receipts */
+const NS_RECEIPTS = "urn:xmpp:receipts";
 /** Requests and messages of one bare JID: far more than a person types or a client asks at login. */
 const ASKING: Rate = { burst: 100, perSecond: 20 };
 /** Presence of one bare JID: one login is one probe for each device and resource. */
@@ -109,7 +111,9 @@ export function router(verbs: Verbs, modules: readonly XepModule[], { reply = ()
 		const { type } = stanza.attrs;
 		if (type === "error") return void tell((module) => module.bounced?.(heard));
 		if (type === "headline") return; // RFC 6121 §5.2.2: no reply is expected
-		const allowed = isPartner(who) || asking.take(who);
+		// Receipts come as fast as letters leave.
+		const isReceipt = stanza.child("received", NS_RECEIPTS) !== undefined && stanza.child("body") === undefined;
+		const allowed = isReceipt || isPartner(who) || asking.take(who);
 		if (!allowed) {
 			if (letIn) verbs.say(refuse(stanza, new GatewayError("busy", "Cannot take this message: there were too many in too short a time; write again in a few seconds")));
 			return;

@@ -1,4 +1,5 @@
 // `watch` in chat: somebody is told of a point, by letters, until he says `unwatch`. The conditions are those of event subscriptions.
+// More than 300 lines: most of them are what a watch must survive (restarts, rules, removed devices), and belong together.
 
 import type { Millis, UnixMillis } from "../core/clock.js";
 import { GatewayError, messageOf } from "../core/errors.js";

@@ -8,6 +8,7 @@ import type { Millis } from "../core/clock.js";
 import { RequestError } from "../xmpp/requests.js";
 import { xml } from "../xmpp/xml.js";
 import type { Verbs } from "./module.js";
+import { NS_PING } from "./ping.js";
 
 /** Stanzas that may be on their way to one receiver: half of a thousand, since presence and answers come on top. */
 export const WINDOW = 500;
@@ -23,8 +24,6 @@ export const GONE_AFTER: Millis = 10 * 60_000;
 const RETRY: Millis = 5_000;
 /** Receivers of which anything is remembered, some 300 bytes each. */
 const MAX_RECEIVERS = 20_000;
-
-const NS_PING = "urn:xmpp:ping";
 
 /** What may be sent to one receiver, whoever in this gateway sends it. */
 export interface Window {

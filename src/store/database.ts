@@ -32,12 +32,12 @@ export class Database {
 		this.#db = Sqlite.open(file);
 		try {
 			this.#db.run("DELETE FROM series WHERE NOT EXISTS (SELECT 1 FROM entry WHERE series = id) AND NOT EXISTS (SELECT 1 FROM inbox WHERE series = id)");
-			this.#journal = new JournalTables(this.#db);
+			this.#journal = this.#db.transaction(() => new JournalTables(this.#db));
 			this.#outbox = new OutboxTable(this.#db);
 			this.#state = new StateTables(this.#db);
 			this.#descriptions = new DescriptionTable(this.#db);
 			this.#retention = new Retention(this.#db);
-			this.#meter = new WalMeter(`${file}-wal`);
+			this.#meter = new WalMeter(`${file}-wal`, this.#db.number("PRAGMA page_size"));
 			this.#measure();
 		} catch (error) {
 			this.#db.close();

@@ -76,7 +76,7 @@ export class ThreadPort implements Port {
 			const n = ++this.#n;
 			if (request.kind === "close") this.#isEnding = true;
 			this.#pending.set(n, { request, resolve });
-			if (this.#worker && (this.#isServing || request.kind === "open")) this.#worker.postMessage({ n, request } satisfies Numbered);
+			if (this.#worker && (this.#isServing || request.kind === "open" || request.kind === "close")) this.#worker.postMessage({ n, request } satisfies Numbered);
 		});
 	}
 

@@ -97,12 +97,16 @@ export class Sqlite {
 		this.#db.close();
 	}
 
-	/** The size of pages can only be changed outside of the log, by writing the file anew. */
+	/** The size of pages can only be changed outside of the log, by writing the file anew. Where that cannot be done now, it is the next time. */
 	#page(): void {
 		if (this.number("PRAGMA page_size") === PAGE_BYTES) return;
-		if (this.number("PRAGMA page_count") > 0) this.all("PRAGMA journal_mode = DELETE");
-		this.#db.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
-		if (this.number("PRAGMA page_count") > 0) this.#db.exec("VACUUM");
+		try {
+			if (this.number("PRAGMA page_count") > 0) this.all("PRAGMA journal_mode = DELETE");
+			this.#db.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
+			if (this.number("PRAGMA page_count") > 0) this.#db.exec("VACUUM");
+		} catch (error) {
+			if (!/^SQLITE_(BUSY|FULL)/.test(codeOf(error))) throw error;
+		}
 	}
 
 	#prepared(sql: string): Database.Statement {

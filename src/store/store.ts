@@ -50,6 +50,8 @@ export interface StoreOptions extends StoreSettings {
 	readonly thread?: boolean;
 	/** The file was damaged while it was in use and is a new one: touch every twin. */
 	readonly onFresh?: () => void;
+	/** For a test that takes the thread away. */
+	readonly onPort?: (port: Port) => void;
 }
 
 /** Figures for a page of metrics. */
@@ -124,6 +126,7 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 		const port = thread ? new ThreadPort({ clock, log, open: opening, reopened: (loaded) => {
 			if (loaded.aside && store) store.#fresh(loaded.aside.file, loaded.aside.reason);
 		} }) : new InlinePort();
+		options.onPort?.(port);
 		const answer = await port.request(opening());
 		if (answer.kind !== "loaded") {
 			await port.request({ kind: "close", isClean: false, now: clock.now() });

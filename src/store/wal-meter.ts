@@ -1,8 +1,7 @@
 // The log file of SQLite: https://www.sqlite.org/fileformat2.html#walformat
 import { closeSync, openSync, readSync } from "node:fs";
 
-const HEADER_BYTES = 32, FRAME_HEADER_BYTES = 24, PAGE_BYTES = 1_024;
-const FRAME_BYTES = FRAME_HEADER_BYTES + PAGE_BYTES;
+const HEADER_BYTES = 32, FRAME_HEADER_BYTES = 24;
 
 /**
  * Counts what is written to the log of a database. SQLite does not tell, and the size of the file does not either, for it is written over from its beginning.
@@ -11,13 +10,15 @@ const FRAME_BYTES = FRAME_HEADER_BYTES + PAGE_BYTES;
  */
 export class WalMeter {
 	readonly #file: string;
+	readonly #frameBytes: number;
 	#handle: number | undefined;
 	#salts = "";
 	#frames = 0;
 	#bytes = 0;
 
-	constructor(file: string) {
+	constructor(file: string, pageBytes: number) {
 		this.#file = file;
+		this.#frameBytes = FRAME_HEADER_BYTES + pageBytes;
 	}
 
 	/** Frames since the log was begun anew. */
@@ -46,7 +47,7 @@ export class WalMeter {
 				step *= 2;
 			}
 			for (; step > 1; step /= 2) if (this.#isWritten(this.#frames + step / 2 - 1)) this.#frames += step / 2;
-			this.#bytes += (this.#frames - before) * FRAME_BYTES;
+			this.#bytes += (this.#frames - before) * this.#frameBytes;
 		} catch (error) {
 			if ((error as NodeJS.ErrnoException).code === undefined) throw error; // a figure is missing: no reason to stop
 		}
@@ -58,7 +59,7 @@ export class WalMeter {
 	}
 
 	#isWritten(frame: number): boolean {
-		return this.#salts !== "" && this.#salted(HEADER_BYTES + frame * FRAME_BYTES + 8) === this.#salts;
+		return this.#salts !== "" && this.#salted(HEADER_BYTES + frame * this.#frameBytes + 8) === this.#salts;
 	}
 
 	#salted(position: number): string {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { GatewayError } from "../../src/core/errors.js";
-import { askGateway, type ControlRequest, requestFrom, serveControl, socketPath } from "../../src/web/control-socket.js";
+import { askGateway, type ControlRequest, isRunning, requestFrom, serveControl, socketPath, streamGateway } from "../../src/web/control-socket.js";
 import { Chance, RUNS } from "../fakes/fuzz.js";
 
 async function serve(t: TestContext, answer: (request: ControlRequest) => Promise<unknown>): Promise<string> {
@@ -62,4 +62,64 @@ test("requestFrom() throws nothing but GatewayError", () => {
 	const chance = new Chance(5);
 	for (const line of ["", "null", "1", "[]", "{}", "{\"ask\":\"read\"}", "{\"ask\":\"set\",\"device\":1}", "{\"ask\":\"__proto__\"}"]) assert.throws(() => requestFrom(line), { name: "GatewayError", fault: "bad-request" });
 	for (let run = 0; run < RUNS; run++) assert.throws(() => requestFrom(Buffer.from(chance.bytes(chance.int(40))).toString("latin1")), { name: "GatewayError" });
+});
+
+test("streamGateway() gets item after item, at the pace of its reader, and the fault that came in the middle", async (t) => {
+	let made = 0;
+	const folder = await serve(t, async (request) => (async function* () {
+		for (; made < 20_000; made++) yield { n: made, filler: "é".repeat(100) };
+		if (request.ask === "export") throw new GatewayError("store-failed", "Cannot read the journal: the disk is gone");
+	})());
+	let count = 0;
+	for await (const item of streamGateway(folder, { ask: "history", device: "a", point: "b" }, 5_000)) {
+		assert.equal((item as { n: number }).n, count);
+		if (++count === 100) {
+			await new Promise((resolve) => setTimeout(resolve, 50));
+			assert.ok(made < 10_000, `the reader has taken 100, and ${made} were made`); // sockets hold some hundred kB
+		}
+	}
+	assert.equal(count, 20_000);
+	await assert.rejects(async () => {
+		for await (const _ of streamGateway(folder, { ask: "export" }, 1_000)) continue;
+	}, { fault: "store-failed", message: "Cannot read the journal: the disk is gone" });
+});
+
+test("a reader that hangs up, or is stopped, ends the stream in the gateway, and others are answered", async (t) => {
+	for (const how of ["hangs up", "is stopped"]) {
+		let ended = (): void => {};
+		const end = new Promise<void>((resolve) => (ended = resolve));
+		const folder = await serve(t, async (request) => {
+			if (request.ask === "status") return 1;
+			return (async function* () {
+				try {
+					for (;;) yield "x".repeat(1_000);
+				} finally {
+					ended();
+				}
+			})();
+		});
+		const stop = new AbortController();
+		const read = async (): Promise<void> => {
+			let count = 0;
+			for await (const _ of streamGateway(folder, { ask: "export" }, 1_000, stop.signal)) {
+				if (++count < 10) continue;
+				if (how === "hangs up") return;
+				stop.abort();
+			}
+		};
+		if (how === "hangs up") await read();
+		else await assert.rejects(read(), { message: "Cannot go on: stopped" });
+		await end;
+		assert.equal(await askGateway(folder, { ask: "status" }, 1_000), 1);
+	}
+});
+
+test("streamGateway() says that no gateway runs, and when one says nothing", async (t) => {
+	const none = async (folder: string, withinMs: number): Promise<void> => {
+		for await (const _ of streamGateway(folder, { ask: "export" }, withinMs)) assert.fail();
+	};
+	await assert.rejects(none("/nonexistent", 1_000), { fault: "link-down", message: /no gateway is running with this config/ });
+	const silent = await serve(t, () => new Promise(() => undefined));
+	await assert.rejects(none(silent, 30), { fault: "device-timeout", message: /said nothing for 0\.03 s/ });
+	assert.deepEqual([await isRunning(silent), await isRunning("/nonexistent")], [true, false]);
 });

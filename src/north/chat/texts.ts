@@ -52,6 +52,7 @@ export function deviceHelp(twin: Twin, readable: readonly string[], settable: re
 		`${device.name} understands:`,
 		"help · status",
 		...(readable.length > 0 ? ["read [POINT], or POINT?", ...readable.map((name) => `  ${name}${unit(device.points[name]!)}`)] : []),
+		...(readable.length > 0 ? ["history [POINT] [24h]"] : []),
 		...watchHelp(device.points, readable),
 		...(settable.length > 0 ? ["set POINT VALUE, or POINT := VALUE", ...settable.map((name) => `  ${name}: ${takes(device.points[name]!)}${confirmOf(device.points[name]!) === "none" ? "; not reported back" : ""}`)] : []),
 	]);

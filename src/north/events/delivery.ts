@@ -7,7 +7,7 @@ import type { Verbs } from "../module.js";
 import { isWanted, momentsOf } from "../readout/answer.js";
 import { bytesOf, Pieces } from "../readout/pieces.js";
 import { STANZA_BYTES } from "../readout/readout.js";
-import { type Part, storedWanted } from "../readout/request.js";
+import { type Group, type Part, storedWanted } from "../readout/request.js";
 import { partsWithStored } from "../readout/stored.js";
 import type { Windows } from "../window.js";
 import type { EventSubscription, Seen, Subscribers } from "./subscribers.js";
@@ -47,7 +47,8 @@ export class Delivery {
 			: access.readable(who, id, points);
 		// A device whose points are not known yet may have some soon.
 		if (readable.length === 0 && !(names === undefined && access.maySee(who, id, points))) return undefined;
-		return (subscription.seen = { access, points, readable: new Set(readable), told: readable.filter((name) => isWanted(wish, points[name]!)) });
+		const told = readable.filter((name) => isWanted(wish, points[name]!));
+		return (subscription.seen = { access, points, told, watched: new Set(names ? readable : told) });
 	}
 
 	/** An event has happened: what is to be told is what there is now. The subscription ends when he may see nothing of it. */
@@ -70,7 +71,7 @@ export class Delivery {
 		const window = this.#windows.to(from);
 		if (window.room === 0) return this.#wait(subscription, (run) => window.whenRoom(run));
 		if (storedWanted(wish) !== undefined && maxAge !== undefined) return void this.#tellWithPast(subscription, maxAge);
-		if (!this.#say(subscription, this.#partsOf(subscription))) return this.#wait(subscription, (run) => this.#verbs.clock.after(RETRY, run));
+		if (!this.#say(subscription, this.#stanzasOf(subscription))) return this.#wait(subscription, (run) => this.#verbs.clock.after(RETRY, run));
 		subscription.owed = subscription.behind = false;
 		this.#all.clear(subscription);
 	}
@@ -85,25 +86,33 @@ export class Delivery {
 	}
 
 	/** One event: the last part is `done`. */
-	#partsOf(subscription: EventSubscription): Part[] {
+	#stanzasOf(subscription: EventSubscription): string[] {
 		const { subscriber: { who }, codec: { data }, target, backlog, behind } = subscription;
 		const { access, clock } = this.#verbs;
 		const told = new Set(this.look(subscription)?.told);
+		const isPresent = (reading: Reading): boolean => target.twin.readings.get(reading.point) === reading;
+		const groupsOf = (some: readonly Reading[]): Group[] => [
+			...momentsOf(target, some.filter((reading) => !isPresent(reading)), who, access),
+			...momentsOf(target, some.filter(isPresent), who, access, clock.now()),
+		];
 		const readings = [...backlog.values()].filter(({ point }) => told.has(point));
-		const budget = Math.min(behind ? BYTES_AT_ONCE : Infinity, this.#budgetOf(subscription));
-		const atOnce = behind ? READINGS_AT_ONCE : Math.max(1, readings.length);
+		const most = behind ? BYTES_AT_ONCE : STANZA_BYTES;
+		if (readings.length <= READINGS_AT_ONCE) {
+			// Nearly every event is one small stanza: nothing of it is measured but the whole.
+			const whole = this.#stanza(subscription, { kind: "fields", groups: groupsOf(readings), done: true });
+			if (bytesOf(whole) <= most) return [whole];
+		}
+		const budget = this.#budgetOf(subscription, most);
+		const atOnce = behind ? READINGS_AT_ONCE : readings.length;
 		const parts: Part[] = [];
-		for (let first = 0; first === 0 || first < readings.length; first += atOnce) {
+		for (let first = 0; first < readings.length; first += atOnce) {
 			const pieces = new Pieces(data, budget);
-			const some = readings.slice(first, first + atOnce);
-			const isPresent = (reading: Reading): boolean => target.twin.readings.get(reading.point) === reading;
-			for (const group of momentsOf(target, some.filter((reading) => !isPresent(reading)), who, access)) parts.push(...pieces.add(group));
-			for (const group of momentsOf(target, some.filter(isPresent), who, access, clock.now())) parts.push(...pieces.add(group));
+			for (const group of groupsOf(readings.slice(first, first + atOnce))) parts.push(...pieces.add(group));
 			parts.push(...pieces.end());
 		}
 		// One failure at most, and last.
 		const event = parts.filter(({ kind }, index) => kind === "fields" || index === parts.length - 1);
-		return event.map((part, index) => (part.kind === "fields" ? { ...part, done: index === event.length - 1 } : part));
+		return event.map((part, index) => this.#stanza(subscription, part.kind === "fields" ? { ...part, done: index === event.length - 1 } : part));
 	}
 
 	/** Stored values ride along: as with a readout, they come a page at a time. Newer events wait for the end of it. */
@@ -117,9 +126,9 @@ export class Delivery {
 		this.#all.clear(subscription);
 		try {
 			const wanted = { ...wish, from: clock.now() - maxAge };
-			for await (const part of partsWithStored(wanted, [{ ...target, names }], who, data, this.#budgetOf(subscription), MAX_PAST, this.#verbs)) {
+			for await (const part of partsWithStored(wanted, [{ ...target, names }], who, data, this.#budgetOf(subscription, STANZA_BYTES), MAX_PAST, this.#verbs)) {
 				if (isCancelled) return;
-				isTold = this.#say(subscription, [part]);
+				isTold = this.#say(subscription, [this.#stanza(subscription, part)]);
 				if (!isTold) break;
 			}
 		} catch (error) {
@@ -134,17 +143,23 @@ export class Delivery {
 		this.tell(subscription);
 	}
 
-	#say({ subscriber: { from, to }, codec: { data }, request: { wish } }: EventSubscription, parts: readonly Part[]): boolean {
-		for (const part of parts) {
-			if (!this.#verbs.say(message(from, to, `event-${++this.#sent}`, data.part(wish.id, part)))) return false;
-			this.#windows.to(from).sent(to);
+	#say({ subscriber: { from, to } }: EventSubscription, stanzas: readonly string[]): boolean {
+		const window = this.#windows.to(from);
+		for (const stanza of stanzas) {
+			if (!this.#verbs.say(stanza)) return false;
+			window.sent(to);
 		}
 		return true;
 	}
 
-	#budgetOf({ subscriber: { from, to }, codec: { data }, request: { wish } }: EventSubscription): number {
+	#stanza({ subscriber: { from, to }, codec: { data }, request: { wish } }: EventSubscription, part: Part): string {
+		return message(from, to, `event-${++this.#sent}`, data.part(wish.id, part)).toString();
+	}
+
+	/** What is left for nodes and fields of so many bytes. */
+	#budgetOf({ subscriber: { from, to }, codec: { data }, request: { wish } }: EventSubscription, most: number): number {
 		const around = bytesOf(message(from, to, "event-000000000", data.part(wish.id, { kind: "fields", groups: [], done: false })).toString());
-		return Math.max(LEAST_BYTES, STANZA_BYTES - around);
+		return Math.max(LEAST_BYTES, most - around);
 	}
 }
 

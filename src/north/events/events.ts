@@ -136,9 +136,7 @@ export function events(verbs: Verbs, { windows, integers = "numeric", legacyErro
 				all.remove(subscription);
 				continue;
 			}
-			// A field that was named may make an event though its category keeps it out of it.
-			const looked = subscription.names ? seen.readable : new Set(seen.told);
-			const isDue = subscription.rule.offer(readings.filter(({ point }) => looked.has(point)), clock.now(), aged.filter((point) => looked.has(point)));
+			const isDue = subscription.rule.offer(readings.filter(({ point }) => seen.watched.has(point)), clock.now(), aged.filter((point) => seen.watched.has(point)));
 			if (isDue && !subscription.paused) event(subscription);
 			else arm(subscription);
 		}

@@ -60,10 +60,10 @@ export interface EventSubscription {
 export interface Seen {
 	readonly access: Access;
 	readonly points: Points;
-	/** What he asked for and may read. */
-	readonly readable: ReadonlySet<string>;
-	/** Of these what an event tells, by its categories. */
+	/** What an event tells: what he asked for, may read, and wants by its category. */
 	readonly told: readonly string[];
+	/** What may make an event. A field that was named may, though its category keeps it out of it. */
+	readonly watched: ReadonlySet<string>;
 }
 
 export interface Timer {
