@@ -87,7 +87,7 @@ export class VenusOs {
 	sunset(): void {
 		for (const path of [...this.#values.keys()].filter((one) => one.startsWith("solarcharger/"))) {
 			this.#values.delete(path);
-			this.#net.say({ topic: `N/${this.portal}/${path}`, text: "" });
+			this.#net.say({ topic: `N/${this.portal}/${path}`, text: "", qos: 1 });
 		}
 	}
 
@@ -99,7 +99,8 @@ export class VenusOs {
 			this.#awakeUntil = this.#net.clock.now() + KEEP_ALIVE_MS;
 			if (text.includes("suppress-republish")) return;
 			for (const each of this.#values.keys()) this.#say(each);
-			this.#net.say({ topic: `N/${this.portal}/full_publish_completed`, text: `{"value":${Math.floor(this.#net.clock.now() / 1000)}}` });
+			// Of the same QoS as the values: a broker keeps the order only among those of one (MQTT 3.1.1, section 4.6).
+			this.#net.say({ topic: `N/${this.portal}/full_publish_completed`, text: `{"value":${Math.floor(this.#net.clock.now() / 1000)}}`, qos: 1 });
 		} else if (letter === "R") this.#say(path);
 		else if (letter === "W") this.#write(path, text);
 	}

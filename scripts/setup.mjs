@@ -15,7 +15,7 @@ export const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/,
 export const demoPackages = ["prosody", "socat"];
 
 /** The Debian packages that the tests against real servers and clients need. */
-export const testPackages = ["prosody", "ejabberd", "mosquitto", "mosquitto-clients", "socat", "openssl", "python3-slixmpp", "gcc", "g++", "libc6-dev"];
+export const testPackages = ["prosody", "ejabberd", "mosquitto", "mosquitto-clients", "socat", "openssl", "python3-slixmpp", "systemd", "gcc", "g++", "libc6-dev"];
 
 /** The daemons that some of these packages would start if nobody stopped them, with the pattern by which `pgrep -f` finds each. */
 const daemons = { prosody: "/usr/bin/prosody", ejabberd: "beam.*ejabberd", mosquitto: "/usr/sbin/mosquitto" };

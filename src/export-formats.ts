@@ -1,17 +1,10 @@
 // What is exported, as text. Each writer gets items one at a time and keeps none.
 import { csvLine } from "./csv.js";
-import type { ExportItem, PastRow } from "./past.js";
+import type { ExportWriter, PastRow } from "./past.js";
 import { senmlWriter } from "./export-senml.js";
 
 export const EXPORT_FORMATS = ["csv", "json", "senml"] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
-
-/** Text for what comes; `end` is what stands behind the last. */
-export interface ExportWriter {
-	readonly begin: string;
-	item(item: ExportItem): string;
-	readonly end: string;
-}
 
 export function exportWriter(format: ExportFormat): ExportWriter {
 	switch (format) {

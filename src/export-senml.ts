@@ -2,8 +2,7 @@
 // Source: https://www.rfc-editor.org/rfc/rfc8428, units: https://www.iana.org/assignments/senml/senml.xhtml
 // Version: August 2018, with RFC 8798 (more units)
 import type { Unit } from "./core/unit.js";
-import type { ExportWriter } from "./export-formats.js";
-import type { ExportItem } from "./past.js";
+import type { ExportItem, ExportWriter } from "./past.js";
 
 /** The registered unit for each of ours that has one; the first of a pair where there are two. */
 const UNITS: Readonly<Partial<Record<Unit, string>>> = {

@@ -16,8 +16,8 @@ import type { GatewayStatus, RoadStatus } from "./core/status.js";
 import type { Change, Twin } from "./core/twin.js";
 import { sameValue } from "./core/value.js";
 import { CommandPath } from "./command-path.js";
+import type { NorthWing } from "./north.js";
 import type { Verbs, XepModule } from "./north/module.js";
-import type { Router } from "./north/router.js";
 import { linkDown, type Road, Roads, type RunningRoad } from "./roads.js";
 import type { LinkState, Packet } from "./south/link.js";
 import type { Meaning, Told } from "./south/meaning.js";
@@ -39,7 +39,7 @@ export interface Parts {
 	readonly clock: Clock;
 	readonly log: Log;
 	/** What this gateway can do: the modules of the north wing, and the router that gives each stanza to one of them. */
-	north(verbs: Omit<Verbs, "ask">): { readonly modules: readonly XepModule[]; readonly router: Router };
+	north(verbs: Omit<Verbs, "ask">): Pick<NorthWing, "modules" | "router"> & Partial<NorthWing>;
 }
 
 /** What a changed config changes. What is left out stays as it is. */
@@ -100,7 +100,7 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 		expect: (twin, point, within) => report.expect(twin, point, clock.now(), within),
 	});
 	const execute = (command: Command): Promise<Outcome> => commands.execute(command);
-	const { modules, router } = north({
+	const { modules, router, letters } = north({
 		domain, registry, clock, log, history: store, say, status, execute, online: () => stream.online,
 		get name() { return name; },
 		get access() { return access; },
@@ -341,7 +341,7 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 			...(store.fault !== undefined && { store: store.fault }),
 			counters: {
 				availability: availabilities(registry.all()), readings: { received: counts.received, told: counts.told }, commands: commands.counts,
-				store: store.counters(), stanzas: { sent: counts.stanzasSent, received: counts.stanzasReceived },
+				store: store.counters(), ...(letters && { outbox: letters() }), stanzas: { sent: counts.stanzasSent, received: counts.stanzasReceived },
 			},
 		};
 	}

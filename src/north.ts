@@ -1,5 +1,6 @@
 // The list of what this gateway can do on XMPP. A new XEP is one file in north/ and one line here.
 import type { Outbox } from "./core/outbox.js";
+import type { GatewayCounters } from "./core/status.js";
 import type { SubscriptionStore } from "./core/subscription.js";
 import type { WatchStore } from "./core/watch.js";
 import { capabilities } from "./north/caps.js";
@@ -33,8 +34,16 @@ export interface NorthOptions {
 	readonly utcOffset: (at: number) => number;
 }
 
+/** The north wing, as the roof sees it. */
+export interface NorthWing {
+	readonly modules: readonly XepModule[];
+	readonly router: Router;
+	/** Figures of the outbox. */
+	letters(): Omit<NonNullable<GatewayCounters["outbox"]>, "oldest">;
+}
+
 /** Build the north wing: the modules, and the router that gives each stanza to one of them. */
-export function northWing(roof: Omit<Verbs, "ask">, { store, newId, version: software, utcOffset }: NorthOptions): { readonly modules: readonly XepModule[]; readonly router: Router } {
+export function northWing(roof: Omit<Verbs, "ask">, { store, newId, version: software, utcOffset }: NorthOptions): NorthWing {
 	const requests = new Requests({ clock: roof.clock, newId, send: (stanza) => roof.say(stanza) });
 	const verbs: Verbs = { ...roof, get access() { return roof.access; }, ask: (question, options) => requests.ask(question, options) };
 	const windows = new Windows(verbs);
@@ -60,6 +69,6 @@ export function northWing(roof: Omit<Verbs, "ask">, { store, newId, version: sof
 		pubsub(),
 		{ disconnected: () => requests.failAll("the uplink was lost") },
 	];
-	return { modules, router: router(verbs, modules, { reply: (iq) => void requests.take(iq) }) };
+	return { modules, letters: () => letters.counters(), router: router(verbs, modules, { reply: (iq) => void requests.take(iq) }) };
 }
 

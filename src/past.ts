@@ -42,6 +42,13 @@ export interface PastBucket {
 /** What an export is made of: a device, and then its readings, oldest first. */
 export type ExportItem = { readonly device: string; readonly jid: string } | PastRow;
 
+/** Text for what comes; `end` is what stands behind the last. */
+export interface ExportWriter {
+	readonly begin: string;
+	item(item: ExportItem): string;
+	readonly end: string;
+}
+
 /** Rows in memory for one reader. */
 const PAGE = 500;
 

@@ -18,7 +18,7 @@ test("VenusOs is silent until it is asked, tells all, and is silent again a minu
 	assert.equal(said(), 0);
 	await broker.send("R/aa/keepalive", "");
 	await until("the end of the snapshot", () => broker.texts("N/aa/full_publish_completed").length === 1);
-	await until("a value of the snapshot", () => broker.texts("N/aa/settings/0/Settings/LEDs/Enable").join() === '{"max":1,"min":0,"value":1}');
+	assert.deepEqual(broker.texts("N/aa/settings/0/Settings/LEDs/Enable"), ['{"max":1,"min":0,"value":1}']);
 	const snapshot = said();
 	clock.advance(5_000);
 	await until("five measurements", () => said() === snapshot + 5);

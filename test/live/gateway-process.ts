@@ -65,7 +65,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const STOP_WITHIN_MS = 5_000;
 
 /** How to run the command: as it is installed when dist/ is of these sources, else from the sources. */
-const command: readonly string[] = isBuilt() ? [join(root, "bin/jidway.js")] : ["--import", import.meta.resolve("tsx"), join(root, "src/main.ts")];
+export const jidwayCommand: readonly string[] = isBuilt() ? [join(root, "bin/jidway.js")] : ["--import", import.meta.resolve("tsx"), join(root, "src/main.ts")];
 
 function isBuilt(): boolean {
 	const built = statSync(join(root, "dist/main.js"), { throwIfNoEntry: false })?.mtimeMs;
@@ -76,7 +76,7 @@ function isBuilt(): boolean {
 /** Runs `jidway ARGS` to its end. */
 export async function jidway(args: readonly string[], cwd: string, withinMs = 30_000): Promise<CliResult> {
 	return new Promise((resolve, reject) => {
-		execFile(process.execPath, [...command, ...args], { cwd, timeout: withinMs, killSignal: "SIGKILL", maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
+		execFile(process.execPath, [...jidwayCommand, ...args], { cwd, timeout: withinMs, killSignal: "SIGKILL", maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
 			if (error === null) resolve({ code: 0, stdout, stderr });
 			else if (typeof error.code === "number") resolve({ code: error.code, stdout, stderr });
 			else reject(new Error(`Cannot run "jidway ${args.join(" ")}" within ${withinMs} ms\n${stdout}${stderr}`, { cause: error }));
@@ -104,7 +104,7 @@ export async function newGateway({ uplink, access = [], links, devices = [], mor
 	const logTail = (): string => [...logs.slice(-40).map((line) => JSON.stringify(line)), errors()].join("\n");
 
 	const start = async (): Promise<void> => {
-		const started = await startProgram(process.execPath, [...command, "run", "-c", configFile], { cwd: folder, logFile: stderrFile, pipes: true });
+		const started = await startProgram(process.execPath, [...jidwayCommand, "run", "-c", configFile], { cwd: folder, logFile: stderrFile, pipes: true });
 		program = started;
 		let rest = "";
 		started.stdout?.setEncoding("utf8").on("data", (text: string) => {

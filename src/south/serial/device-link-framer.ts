@@ -16,18 +16,26 @@ export class CobsFramer implements Framer<BinaryFrame> {
 	/** Bytes above the longest frame. */
 	#excess = 0;
 
-	*push(chunk: Uint8Array): Iterable<BinaryFrame> {
-		for (const byte of chunk) {
+	push(chunk: Uint8Array): readonly BinaryFrame[] {
+		const found: BinaryFrame[] = [];
+		const encoded = this.#encoded;
+		let length = this.#length;
+		for (let at = 0; at < chunk.length; at++) {
+			const byte = chunk[at]!;
 			if (byte === 0) {
+				this.#length = length;
 				const frame = this.#take();
-				if (frame) yield frame;
-			} else if (this.#length < MAX_ENCODED_BYTES) this.#encoded[this.#length++] = byte;
+				if (frame) found.push(frame);
+				length = 0;
+			} else if (length < MAX_ENCODED_BYTES) encoded[length++] = byte;
 			else this.#excess++;
 		}
+		this.#length = length;
+		return found;
 	}
 
 	/** Nothing: a device may pause inside a frame, and the next zero tells. */
-	idle(): Iterable<BinaryFrame> {
+	idle(): readonly BinaryFrame[] {
 		return [];
 	}
 

@@ -5,8 +5,8 @@ import { isNumeric, numericFromText, type Value } from "../../core/value.js";
 import { type ChecksumName, checksumLength, checksumOf } from "../codec/checksum.js";
 import { type Decimal, decimalFrom, decimalText, roundTo, scaled, unscaled } from "../codec/decimal.js";
 import { BIG_ENDIAN, decodeScalar, encodeScalar } from "../codec/scalar.js";
-import type { FrameShape } from "./seeking-framer.js";
-import { WRONG_CHECKSUM } from "./seeking-framer.js";
+import { WindowChecksum } from "../codec/window-checksum.js";
+import { type FrameShape, PIECE_BYTES, WRONG_CHECKSUM } from "./seeking-framer.js";
 import type { Decoded } from "./register-place.js";
 
 /** How a field lies in its bytes. `bcd`: two digits a byte. `hex` and `ascii`: texts. `bool`: any bit. `bits`: those of the mask, shifted down. */
@@ -69,15 +69,18 @@ function placeIn(length: number, at: number): number {
 	return at < 0 ? length + at : at;
 }
 
-/** The format as a framer needs it. */
+/** The format as a framer needs it, for one stream. */
 export function shapeOf({ start, length, lengths, max, end, checksum }: FrameFormat): FrameShape {
 	const size = checksumLength(checksum.name);
+	const sums = new WindowChecksum(checksum.name, max + PIECE_BYTES);
+	const shortest = start.length + size + (end?.length ?? 0);
 	const stored = (bytes: Uint8Array, at: number): number => (size === 1 ? bytes[at]! : checksum.order === "big" ? (bytes[at]! << 8) | bytes[at + 1]! : bytes[at]! | (bytes[at + 1]! << 8));
 	return {
 		maxBytes: max,
 		first: start[0]!,
 		lengthAt(bytes, at, to) {
-			for (let index = 0; index < start.length; index++) {
+			// The first is known to be there.
+			for (let index = 1; index < start.length; index++) {
 				if (at + index >= to) return undefined;
 				if (bytes[at + index] !== start[index]) return 0;
 			}
@@ -88,12 +91,13 @@ export function shapeOf({ start, length, lengths, max, end, checksum }: FrameFor
 				if (from + (length.type === "u8" ? 1 : 2) > to) return undefined;
 				total = length.add + (length.type === "u8" ? bytes[from]! : length.order === "big" ? (bytes[from]! << 8) | bytes[from + 1]! : bytes[from]! | (bytes[from + 1]! << 8));
 			}
-			return total < start.length + size + (end?.length ?? 0) || total > max || (lengths && !lengths.includes(total)) ? 0 : total;
+			return total < shortest || total > max || (lengths && !lengths.includes(total)) ? 0 : total;
 		},
 		isWell(bytes, at, total) {
 			if (end) for (let index = 0; index < end.length; index++) if (bytes[at + total - end.length + index] !== end[index]) return false;
-			return size === 0 || stored(bytes, at + placeIn(total, checksum.at)) === checksumOf(checksum.name, bytes, at + placeIn(total, checksum.from), at + placeIn(total, checksum.to));
+			return size === 0 || stored(bytes, at + placeIn(total, checksum.at)) === sums.of(bytes, at + placeIn(total, checksum.from), at + placeIn(total, checksum.to));
 		},
+		moved: () => sums.reset(),
 		faultOf(frame) {
 			if (end?.some((byte, index) => frame[frame.length - end.length + index] !== byte)) return { reason: "a message without its end" };
 			return WRONG_CHECKSUM;

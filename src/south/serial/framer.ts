@@ -21,9 +21,9 @@ export type BinaryFrame = { readonly kind: "frame"; readonly bytes: Uint8Array }
  * The same frames come out wherever the stream is cut into chunks.
  */
 export interface Framer<Cut = Frame | BinaryFrame> {
-	push(chunk: Uint8Array): Iterable<Cut>;
+	push(chunk: Uint8Array): readonly Cut[];
 	/** The line was silent for longer than the protocol allows inside a message. */
-	idle(): Iterable<Cut>;
+	idle(): readonly Cut[];
 }
 
 const MAX_SAMPLE_BYTES = 40;
@@ -59,6 +59,22 @@ export class Noise {
 		return this.#count >= MAX_NOISE_BYTES;
 	}
 
+	/** `bytes[from..to)` are noise, for one reason; each piece that is full by then is told. Where pieces end does not depend on how the stream came in. */
+	run(bytes: Uint8Array, from: number, to: number, reason: string, told: FramingFault[] | BinaryFrame[]): void {
+		for (let at = from; at < to;) {
+			const next = Math.min(to, at + this.room);
+			this.add(bytes, at, next, reason);
+			at = next;
+			if (this.isFull) this.tell(told);
+		}
+	}
+
+	/** Tells what was collected, if anything was. */
+	tell(told: FramingFault[] | BinaryFrame[]): void {
+		const fault = this.take();
+		if (fault) told.push(fault);
+	}
+
 	/** What was collected, as a fault; nothing when there was none. */
 	take(): FramingFault | undefined {
 		if (this.#count === 0) return undefined;
@@ -70,15 +86,27 @@ export class Noise {
 	}
 }
 
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).toUpperCase().padStart(2, "0"));
+const ASCII: readonly string[] = Array.from({ length: 128 }, (_, byte) => String.fromCharCode(byte));
+
 /** Bytes for people: printable ASCII as it is, the rest in hexadecimal; cut short. */
 export function sampleOf(bytes: Uint8Array): string {
-	const shown = bytes.subarray(0, MAX_SAMPLE_BYTES);
-	const printable = shown.every((byte) => byte >= 0x20 && byte < 0x7f);
-	const text = printable ? String.fromCharCode(...shown) : hexOf(shown);
-	return shown.length < bytes.length ? `${text} …` : text;
+	const length = Math.min(bytes.length, MAX_SAMPLE_BYTES);
+	let text = "";
+	for (let at = 0; at < length; at++) {
+		const byte = bytes[at]!;
+		if (byte < 0x20 || byte >= 0x7f) {
+			text = hexOf(bytes, length);
+			break;
+		}
+		text += ASCII[byte]!;
+	}
+	return length < bytes.length ? `${text} …` : text;
 }
 
 /** `01 04 FF`. */
-export function hexOf(bytes: Uint8Array): string {
-	return Array.from(bytes, (byte) => byte.toString(16).toUpperCase().padStart(2, "0")).join(" ");
+export function hexOf(bytes: Uint8Array, length = bytes.length): string {
+	let text = length > 0 ? HEX[bytes[0]!]! : "";
+	for (let at = 1; at < length; at++) text += ` ${HEX[bytes[at]!]!}`;
+	return text;
 }

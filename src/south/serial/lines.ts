@@ -20,19 +20,27 @@ export class LineFramer implements Framer<Frame> {
 	#length = 0;
 	#overlong = false;
 
-	*push(chunk: Uint8Array): Iterable<Frame> {
-		for (const byte of chunk) {
+	push(chunk: Uint8Array): readonly Frame[] {
+		const found: Frame[] = [];
+		const line = this.#line;
+		let length = this.#length;
+		for (let at = 0; at < chunk.length; at++) {
+			const byte = chunk[at]!;
 			if (byte === LF || byte === CR) {
+				this.#length = length;
 				const frame = this.#take();
-				if (frame) yield frame;
+				if (frame) found.push(frame);
+				length = 0;
 			} else if (byte === 0) continue;
-			else if (this.#length < MAX_LINE_BYTES) this.#line[this.#length++] = byte;
+			else if (length < MAX_LINE_BYTES) line[length++] = byte;
 			else this.#overlong = true;
 		}
+		this.#length = length;
+		return found;
 	}
 
 	/** Nothing: people type, and some boards print a line in pieces. */
-	idle(): Iterable<Frame> {
+	idle(): readonly Frame[] {
 		return [];
 	}
 
@@ -50,7 +58,7 @@ export class LineFramer implements Framer<Frame> {
 }
 
 function textOfLine(line: Uint8Array): string | undefined {
-	if (line.some((byte) => (byte < 0x20 && byte !== 0x09) || byte === 0x7f)) return undefined;
+	for (let at = 0; at < line.length; at++) if ((line[at]! < 0x20 && line[at] !== 0x09) || line[at] === 0x7f) return undefined;
 	try {
 		return strictUtf8.decode(line);
 	} catch {

@@ -1,6 +1,6 @@
 import { type BinaryFrame, type Framer, Noise } from "./framer.js";
 
-/** What the frames of a binary protocol look like. */
+/** What the frames of a binary protocol look like; one for each stream, for it may remember what it has added up. */
 export interface FrameShape {
 	/** Longest frame. */
 	readonly maxBytes: number;
@@ -12,17 +12,24 @@ export interface FrameShape {
 	 * @returns 0 when none begins there; nothing when more bytes must tell.
 	 */
 	lengthAt(bytes: Uint8Array, at: number, end: number): number | undefined;
-	/** Is `bytes[at..at + length)` well: its end, its checksum? */
+	/** Is `bytes[at..at + length)` well: its end, its checksum? In a time that does not depend on the length. */
 	isWell(bytes: Uint8Array, at: number, length: number): boolean;
 	/** What is wrong with a frame that is not well. */
 	faultOf(frame: Uint8Array): { readonly reason: string; readonly checksum?: true };
+	/** The bytes stand at other places now. */
+	moved(): void;
 }
+
+/** Bytes are taken in so many at a time, beside a frame that waits: few enough for the cache, many enough to be worth the call. */
+export const PIECE_BYTES = 4_096;
+
+const NO_MESSAGE = "bytes that begin no message";
 
 /**
  * Cuts binary frames out of a stream: looks for a start, waits for the length, checks. What fails is searched again from
  * the byte after its start, not after its end: a start byte inside noise must not swallow the frame behind it.
  *
- * Linear in the bytes: at each place at most one frame of bounded length is checked.
+ * Linear in the bytes: at each place at most one frame is checked, and noise is counted in runs.
  */
 export class SeekingFramer implements Framer<BinaryFrame> {
 	readonly #shape: FrameShape;
@@ -33,67 +40,77 @@ export class SeekingFramer implements Framer<BinaryFrame> {
 
 	constructor(shape: FrameShape) {
 		this.#shape = shape;
-		this.#bytes = new Uint8Array(2 * shape.maxBytes);
+		this.#bytes = new Uint8Array(shape.maxBytes + PIECE_BYTES);
 	}
 
-	*push(chunk: Uint8Array): Iterable<BinaryFrame> {
+	push(chunk: Uint8Array): readonly BinaryFrame[] {
+		const found: BinaryFrame[] = [];
 		for (let at = 0; at < chunk.length;) {
-			if (this.#start > 0) {
-				this.#bytes.copyWithin(0, this.#start, this.#end);
-				this.#end -= this.#start;
-				this.#start = 0;
-			}
+			this.#bytes.copyWithin(0, this.#start, this.#end);
+			this.#end -= this.#start;
+			this.#start = 0;
+			this.#shape.moved();
 			const taken = Math.min(chunk.length - at, this.#bytes.length - this.#end);
 			this.#bytes.set(chunk.subarray(at, at + taken), this.#end);
 			this.#end += taken;
 			at += taken;
-			yield* this.#cut();
+			this.#cut(found);
 		}
+		return found;
 	}
 
 	/** Nothing: adapters do not preserve silence, the length tells. */
-	idle(): Iterable<BinaryFrame> {
+	idle(): readonly BinaryFrame[] {
 		return [];
 	}
 
-	*#cut(): Iterable<BinaryFrame> {
-		const { first, maxBytes } = this.#shape;
-		while (this.#start < this.#end) {
-			const from = this.#start;
-			while (this.#start < this.#end && this.#bytes[this.#start] !== first) this.#start++;
-			if (this.#start > from) yield* this.#drop(from, "bytes that begin no message");
-			if (this.#start === this.#end) return;
-			const waiting = this.#end - this.#start;
-			const length = this.#shape.lengthAt(this.#bytes, this.#start, this.#end);
-			let fault: ReturnType<FrameShape["faultOf"]> | undefined;
+	#cut(found: BinaryFrame[]): void {
+		const shape = this.#shape;
+		const noise = this.#noise;
+		const end = this.#end;
+		const { first, maxBytes } = shape;
+		const bytes = this.#bytes.subarray(0, end);
+		let start = this.#start;
+		/** Noise that is not yet noted begins here, and the piece that it belongs to ends there. */
+		let run = start;
+		let pieceEnd = run + noise.room;
+		while (start < end) {
+			if (bytes[start] !== first) {
+				const next = bytes.indexOf(first, start + 1);
+				start = next < 0 ? end : next;
+				continue;
+			}
+			const waiting = end - start;
+			const length = shape.lengthAt(bytes, start, end);
+			let isBroken = false;
 			if (length === undefined || length > waiting) {
-				if ((length ?? 0) <= maxBytes && waiting < maxBytes) return;
+				if ((length ?? 0) <= maxBytes && waiting < maxBytes) break;
 			} else if (length > 0) {
-				if (this.#shape.isWell(this.#bytes, this.#start, length)) {
-					const noise = this.#noise.take();
-					if (noise) yield noise;
-					yield { kind: "frame", bytes: this.#bytes.slice(this.#start, this.#start + length) };
-					this.#start += length;
+				if (shape.isWell(bytes, start, length)) {
+					noise.run(bytes, run, start, NO_MESSAGE, found);
+					noise.tell(found);
+					found.push({ kind: "frame", bytes: bytes.slice(start, start + length) });
+					run = start += length;
+					pieceEnd = run + noise.room;
 					continue;
 				}
-				// One reason for each piece of noise is enough, and costs more than finding that there is one.
-				if (this.#noise.isEmpty) fault = this.#shape.faultOf(this.#bytes.slice(this.#start, this.#start + length));
+				isBroken = true;
 			}
-			this.#start++;
-			yield* this.#drop(this.#start - 1, fault?.reason ?? "bytes that begin no message", fault?.checksum);
+			if (start >= pieceEnd) {
+				noise.run(bytes, run, start, NO_MESSAGE, found);
+				run = start;
+				pieceEnd = run + noise.room;
+			}
+			// One reason for each piece of noise is enough, and costs more than finding that there is one.
+			if (start === run && isBroken && noise.isEmpty) {
+				const fault = shape.faultOf(bytes.slice(start, start + (length ?? 0)));
+				noise.add(bytes, start, start + 1, fault.reason, fault.checksum);
+				run++;
+			}
+			start++;
 		}
-	}
-
-	/** Everything from there to the present start is noise. */
-	*#drop(from: number, reason: string, checksum?: true): Iterable<BinaryFrame> {
-		// Byte by byte where a piece ends, so that pieces do not depend on how the stream came in.
-		for (let at = from; at < this.#start;) {
-			const to = Math.min(this.#start, at + this.#noise.room);
-			this.#noise.add(this.#bytes, at, to, reason, checksum);
-			at = to;
-			const piece = this.#noise.isFull ? this.#noise.take() : undefined;
-			if (piece) yield piece;
-		}
+		noise.run(bytes, run, start, NO_MESSAGE, found);
+		this.#start = start;
 	}
 }
 

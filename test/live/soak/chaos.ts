@@ -63,8 +63,7 @@ const FAULTS: readonly Fault[] = [
 	{
 		name: "gateway: SIGTERM", restarts: true,
 		run: async ({ gateway }, ms) => {
-			// Before it listens it ends by the signal itself, as every program does that is still being loaded.
-			await waitUntil("the gateway to listen", async () => (await gateway.health()).code !== 0, { withinMs: 15_000 });
+			await loaded(gateway);
 			await gateway.stop();
 			await sleep(ms / 2);
 			await gateway.start();
@@ -194,11 +193,20 @@ async function silence(proxy: SilentProxy, ms: number): Promise<void> {
 	}
 }
 
+/** Until then a signal ends it at once, as every program that is still being loaded. */
+async function loaded(gateway: GatewayProcess): Promise<void> {
+	await waitUntil("the gateway to be loaded", async () => {
+		const { code, text } = await gateway.health();
+		return code !== 0 && !text.includes("is starting");
+	}, { withinMs: 15_000 });
+}
+
 /** Another report rule, and the signal that makes the gateway read the file again. */
 async function reconfigure({ gateway, chance }: Stage): Promise<void> {
 	const config: unknown = JSON.parse(readFileSync(gateway.configFile, "utf8"));
 	if (typeof config !== "object" || config === null) throw new Error("Cannot change the config: it is no object");
 	const report = [{ points: ["node-1??.*"], heartbeat: `${1 + Math.floor(60 * chance())}m` }];
 	writeFileSync(gateway.configFile, JSON.stringify({ ...config, report }, undefined, "\t"));
+	await loaded(gateway);
 	process.kill(gateway.pid(), "SIGHUP");
 }

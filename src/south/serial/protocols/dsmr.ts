@@ -30,7 +30,8 @@ export class TelegramFramer implements Framer<BinaryFrame> {
 	#isOpen = false;
 	readonly #noise = new Noise();
 
-	*push(chunk: Uint8Array): Iterable<BinaryFrame> {
+	push(chunk: Uint8Array): readonly BinaryFrame[] {
+		const found: BinaryFrame[] = [];
 		for (let at = 0; at < chunk.length; at++) {
 			const raw = chunk[at]!;
 			const byte = raw & 0x7f;
@@ -42,31 +43,27 @@ export class TelegramFramer implements Framer<BinaryFrame> {
 			} else if (!this.#isOpen) {
 				// Line ends behind a telegram are none.
 				if (byte !== LF && byte !== CR) this.#noise.add(chunk, at, at + 1, "bytes that are no telegram");
-				if (this.#noise.isFull) yield* this.#tell();
+				if (this.#noise.isFull) this.#noise.tell(found);
 				continue;
 			} else if (this.#length === MAX_TELEGRAM_BYTES) {
 				this.#isOpen = false;
 				this.#noise.add(this.#bytes, 0, this.#length, `a telegram of more than ${MAX_TELEGRAM_BYTES} bytes; is the baud rate right?`);
 			}
-			if (this.#noise.isFull) yield* this.#tell();
+			if (this.#noise.isFull) this.#noise.tell(found);
 			if (!this.#isOpen) continue;
 			this.#bytes[this.#length++] = raw;
 			if (byte === EXCLAMATION && this.#end < 0) this.#end = this.#length;
 			else if (byte === LF && this.#end >= 0) {
-				yield* this.#tell();
-				yield this.#take();
+				this.#noise.tell(found);
+				found.push(this.#take());
 			}
 		}
+		return found;
 	}
 
 	/** Nothing: a meter may pause inside a telegram. */
-	idle(): Iterable<BinaryFrame> {
+	idle(): readonly BinaryFrame[] {
 		return [];
-	}
-
-	*#tell(): Iterable<BinaryFrame> {
-		const noise = this.#noise.take();
-		if (noise) yield noise;
 	}
 
 	#fault(reason: string, checksum = false): BinaryFrame {

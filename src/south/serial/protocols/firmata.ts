@@ -31,41 +31,48 @@ export class FirmataFramer implements Framer<BinaryFrame> {
 	#length = 0;
 	readonly #noise = new Noise();
 
-	*push(chunk: Uint8Array): Iterable<BinaryFrame> {
-		for (let at = 0; at < chunk.length; at++) {
+	push(chunk: Uint8Array): readonly BinaryFrame[] {
+		const found: BinaryFrame[] = [];
+		const [bytes, noise] = [this.#bytes, this.#noise];
+		let length = this.#length;
+		for (let at = 0; at < chunk.length;) {
 			const byte = chunk[at]!;
-			const first = this.#length === 0 ? undefined : this.#bytes[0];
-			if (first !== undefined && byte >= 0x80 && !(first === SYSEX && byte === SYSEX_END)) {
-				this.#noise.add(this.#bytes, 0, this.#length, "a message that was cut short");
-				this.#length = 0;
-			} else if (this.#length === MAX_MESSAGE_BYTES) {
-				this.#noise.add(this.#bytes, 0, this.#length, `a message of more than ${MAX_MESSAGE_BYTES} bytes`);
-				this.#length = 0;
+			if (length > 0) {
+				if (byte >= 0x80 && !(bytes[0] === SYSEX && byte === SYSEX_END)) {
+					noise.add(bytes, 0, length, "a message that was cut short");
+					length = 0;
+				} else if (length === MAX_MESSAGE_BYTES) {
+					noise.add(bytes, 0, length, `a message of more than ${MAX_MESSAGE_BYTES} bytes`);
+					length = 0;
+				}
 			}
-			if (this.#length === 0 && !begins(byte)) this.#noise.add(chunk, at, at + 1, "bytes that begin no message");
-			else this.#bytes[this.#length++] = byte;
-			const isWhole = this.#length > 0 && (this.#bytes[0] === SYSEX ? byte === SYSEX_END : this.#length === 3);
-			if (isWhole || this.#noise.isFull) {
-				const noise = this.#noise.take();
-				if (noise) yield noise;
+			if (length === 0 && BEGINS[byte] === 0) {
+				let to = at + 1;
+				while (to < chunk.length && BEGINS[chunk[to]!] === 0) to++;
+				noise.run(chunk, at, to, "bytes that begin no message", found);
+				at = to;
+				continue;
 			}
-			if (isWhole) {
-				yield { kind: "frame", bytes: this.#bytes.slice(0, this.#length) };
-				this.#length = 0;
-			}
+			bytes[length++] = byte;
+			at++;
+			if (bytes[0] === SYSEX ? byte === SYSEX_END : length === 3) {
+				noise.tell(found);
+				found.push({ kind: "frame", bytes: bytes.slice(0, length) });
+				length = 0;
+			} else if (noise.isFull) noise.tell(found);
 		}
+		this.#length = length;
+		return found;
 	}
 
 	/** Nothing: a board may be slow. */
-	idle(): Iterable<BinaryFrame> {
+	idle(): readonly BinaryFrame[] {
 		return [];
 	}
 }
 
 /** What a board may send: analog, digital, version, sysex. */
-function begins(byte: number): boolean {
-	return (byte & 0xf0) === ANALOG || (byte & 0xf0) === DIGITAL || byte === VERSION || byte === SYSEX;
-}
+const BEGINS = Uint8Array.from({ length: 256 }, (_, byte) => ((byte & 0xf0) === ANALOG || (byte & 0xf0) === DIGITAL || byte === VERSION || byte === SYSEX ? 1 : 0));
 
 const reports: readonly number[] = [
 	...Array.from({ length: PORTS }, (_, port) => [0xd0 | port, 1]).flat(),

@@ -23,12 +23,14 @@ export class KissFramer implements Framer<BinaryFrame> {
 	#bad: string | undefined;
 	#skipped = 0;
 
-	*push(chunk: Uint8Array): Iterable<BinaryFrame> {
-		for (const byte of chunk) {
+	push(chunk: Uint8Array): readonly BinaryFrame[] {
+		const found: BinaryFrame[] = [];
+		for (let at = 0; at < chunk.length; at++) {
+			const byte = chunk[at]!;
 			if (byte === FEND) {
-				if (this.#skipped > 0) yield { kind: "fault", reason: "bytes outside of a frame", sample: "", count: this.#skipped };
-				if (this.#bad !== undefined) yield { kind: "fault", reason: this.#bad, sample: sampleOf(this.#bytes.subarray(0, this.#length)), count: this.#length };
-				else if (this.#length > 0) yield { kind: "frame", bytes: this.#bytes.slice(0, this.#length) };
+				if (this.#skipped > 0) found.push({ kind: "fault", reason: "bytes outside of a frame", sample: "", count: this.#skipped });
+				if (this.#bad !== undefined) found.push({ kind: "fault", reason: this.#bad, sample: sampleOf(this.#bytes.subarray(0, this.#length)), count: this.#length });
+				else if (this.#length > 0) found.push({ kind: "frame", bytes: this.#bytes.slice(0, this.#length) });
 				this.#skipped = this.#length = 0;
 				this.#isOpen = true;
 				this.#escaped = false;
@@ -42,10 +44,11 @@ export class KissFramer implements Framer<BinaryFrame> {
 			} else if (byte === FESC) this.#escaped = true;
 			else this.#bytes[this.#length++] = byte;
 		}
+		return found;
 	}
 
 	/** Nothing: a frame ends in FEND. */
-	idle(): Iterable<BinaryFrame> {
+	idle(): readonly BinaryFrame[] {
 		return [];
 	}
 }

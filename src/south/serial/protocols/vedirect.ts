@@ -28,8 +28,10 @@ export class BlockFramer implements Framer<BinaryFrame> {
 	#label: number | undefined;
 	#state: "text" | "checksum" | "hex" = "text";
 
-	*push(chunk: Uint8Array): Iterable<BinaryFrame> {
-		for (const byte of chunk) {
+	push(chunk: Uint8Array): readonly BinaryFrame[] {
+		const found: BinaryFrame[] = [];
+		for (let at = 0; at < chunk.length; at++) {
+			const byte = chunk[at]!;
 			if (this.#state === "hex") {
 				if (byte === LF) this.#state = "text";
 				continue;
@@ -38,24 +40,25 @@ export class BlockFramer implements Framer<BinaryFrame> {
 				this.#state = "hex";
 				continue;
 			}
-			if (this.#length === MAX_BLOCK_BYTES) yield this.#end(`more than ${MAX_BLOCK_BYTES} bytes without a checksum; is the baud rate right?`);
+			if (this.#length === MAX_BLOCK_BYTES) found.push(this.#end(`more than ${MAX_BLOCK_BYTES} bytes without a checksum; is the baud rate right?`));
 			this.#bytes[this.#length++] = byte;
 			this.#sum = (this.#sum + byte) & 0xff;
 			if (this.#state === "checksum") {
 				const good = this.#sum === 0;
 				const bytes = this.#bytes.slice(0, this.#length);
 				const fault = this.#end("a block with a wrong checksum", true);
-				yield good ? { kind: "frame", bytes } : fault;
+				found.push(good ? { kind: "frame", bytes } : fault);
 			} else if (byte === LF || byte === CR) this.#label = this.#length;
 			else if (byte === TAB && this.#label !== undefined) {
-				if (latin1(this.#bytes.subarray(this.#label, this.#length - 1)) === LAST_LABEL) this.#state = "checksum";
+				if (this.#length - 1 - this.#label === LAST_LABEL.length && latin1(this.#bytes.subarray(this.#label, this.#length - 1)) === LAST_LABEL) this.#state = "checksum";
 				this.#label = undefined;
 			}
 		}
+		return found;
 	}
 
 	/** Nothing: a block takes some hundred milliseconds, and pauses are allowed. */
-	idle(): Iterable<BinaryFrame> {
+	idle(): readonly BinaryFrame[] {
 		return [];
 	}
 
