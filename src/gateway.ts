@@ -148,14 +148,14 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 	}
 
 	/** A message by which a device was described is heard again at the next start. */
-	function remember(link: string, { announced = [], gone = [], filters }: Meaning, { body }: Packet): void {
-		if (body.kind === "message" && (announced.length > 0 || gone.length > 0 || filters)) store.describe(link, body.topic, body.payload);
+	function remember(link: string, { announced = [], gone = [], filters, describes }: Meaning, { body }: Packet): void {
+		if (body.kind === "message" && (announced.length > 0 || gone.length > 0 || filters || describes)) store.describe(link, body);
 	}
 
-	/** What was said about devices before, as if it were retained: no life and no readings. */
+	/** What was said about devices before. Nothing but what they are made of counts of it: no life and no readings. */
 	function recall({ link, dialect, described = [] }: Road): void {
-		for (const { topic, payload } of described) {
-			const { announced = [] } = dialect.decode({ body: { kind: "message", topic, payload, retained: true }, received: clock.now(), taken: () => undefined });
+		for (const message of described) {
+			const { announced = [] } = dialect.decode({ body: { kind: "message", ...message }, received: clock.now(), taken: () => undefined });
 			for (const announcement of announced) announce(link.id, announcement, true);
 		}
 	}

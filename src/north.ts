@@ -9,6 +9,7 @@ import { concentrator } from "./north/concentrator/concentrator.js";
 import { control } from "./north/control/control.js";
 import { courier } from "./north/courier.js";
 import { disco } from "./north/disco.js";
+import { events } from "./north/events/events.js";
 import { last } from "./north/last.js";
 import type { Verbs, XepModule } from "./north/module.js";
 import { ping } from "./north/ping.js";
@@ -52,12 +53,14 @@ export function northWing(roof: Omit<Verbs, "ask">, { store, newId, version: sof
 	const all = (): readonly XepModule[] => modules;
 	const caps = capabilities(verbs, all);
 	const sensorData = readout(verbs);
+	const subscribed = events(verbs, { windows });
 	const modules: readonly XepModule[] = [
 		watching,
 		letters,
-		presence(verbs, { subscriptions: new Subscriptions(store), capabilities: caps, onContactGone: (jid) => sensorData.gone(jid) }),
+		presence(verbs, { subscriptions: new Subscriptions(store), capabilities: caps, onContactGone: (jid, device) => { sensorData.gone(jid); subscribed.gone(jid, device); } }),
 		disco(verbs, { capabilities: caps, modules: all }),
 		sensorData,
+		subscribed,
 		control(verbs),
 		concentrator(verbs, { windows }),
 		chat(verbs, { newId, watches: watching }),

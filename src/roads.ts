@@ -13,7 +13,7 @@ export interface Road {
 	readonly link: Link;
 	readonly dialect: Dialect;
 	/** What topics of it said about devices in an earlier run: to be heard before anything else, for a broker hands out first what it has kept. */
-	readonly described?: readonly { readonly topic: string; readonly payload: Uint8Array }[];
+	readonly described?: readonly { readonly topic: string; readonly payload: Uint8Array; readonly retained: boolean }[];
 	/** Let go of what the link stands on: an embedded broker. */
 	close?(): Promise<void>;
 }

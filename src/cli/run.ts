@@ -55,6 +55,9 @@ export async function run(configFile: string, recordTo: string | undefined, { st
 		closing.push(control.close);
 		let health = await serve(loaded.config.web.listen);
 		closing.push(() => health.close());
+		let reloadNow = (): void => void (isAsked = true);
+		let isAsked = false; // while the database is being opened
+		onHangup(() => reloadNow());
 		const { parts, addressOf } = await loaded.open(surroundings);
 		const gateway = startGateway(parts);
 		closing.push(gateway.stop);
@@ -87,17 +90,18 @@ export async function run(configFile: string, recordTo: string | undefined, { st
 			log.info({ changes: effectLines(effect) }, `The config was read again: ${effect.differences.length} ${effect.differences.length === 1 ? "value differs" : "values differ"}`);
 		};
 		let reloading: Promise<void> = Promise.resolve();
-		onHangup(() => {
+		reloadNow = () => {
 			reloading = reloading.then(async () => {
 				manager.reloading();
 				await reload();
 			}).catch((error: unknown) => {
 				log.error({ reason: messageOf(error) }, "Cannot take the changed config, and goes on with the one of before");
 			}).then(() => manager.ready(summary(loaded)));
-		});
+		};
 
 		log.info({ data: loaded.dataFolder, health: loaded.config.web.listen }, `${loaded.config.gateway.name} is running`);
 		manager.ready(summary(loaded));
+		if (isAsked) reloadNow();
 		await Promise.race([gateway.ended, new Promise<void>((resolve) => (stop.aborted ? resolve() : stop.addEventListener("abort", () => resolve(), { once: true })))]);
 		log.info({}, "Stopping");
 		const hung = setTimeout(() => {

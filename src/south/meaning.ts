@@ -37,6 +37,8 @@ export interface Meaning {
 	readonly misfits?: readonly Misfit[];
 	/** The dialect wants to hear other topics from now on: `Dialect.filters()` has changed. */
 	readonly filters?: true;
+	/** It says what a device is made of, and announced nothing yet: a description in several messages. It is heard again at the next start, as announcements are. */
+	readonly describes?: true;
 	/** What must be said in return: a state request, a rebirth. */
 	readonly send?: readonly OutMessage[];
 }

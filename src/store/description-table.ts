@@ -5,6 +5,7 @@ export interface Description {
 	readonly link: string;
 	readonly topic: string;
 	readonly payload: Uint8Array;
+	readonly retained: boolean;
 }
 
 /** Descriptions of all links together, in bytes: some thousands of discovery configs, or the largest device lists of several bridges. */
@@ -20,15 +21,16 @@ export class DescriptionTable {
 
 	/** In the order in which they came last. */
 	of(link: string): Description[] {
-		return this.#db.all("SELECT topic, payload FROM description WHERE link = ? ORDER BY n", link).flatMap(([topic, payload]) => (payload instanceof Uint8Array ? [{ link, topic: String(topic), payload: new Uint8Array(payload) }] : []));
+		return this.#db.all("SELECT topic, payload, retained FROM description WHERE link = ? ORDER BY n", link)
+			.flatMap(([topic, payload, retained]) => (payload instanceof Uint8Array ? [{ link, topic: String(topic), payload: new Uint8Array(payload), retained: retained === 1 }] : []));
 	}
 
 	/** @returns 0 when there is no room for it. */
-	put({ link, topic, payload }: Description): number {
+	put({ link, topic, payload, retained }: Description): number {
 		const size = payload.length + topic.length;
 		const used = this.#db.number("SELECT sum(length(payload) + length(topic)) FROM description WHERE NOT (link = ? AND topic = ?)", link, topic);
 		this.drop(link, topic);
-		return used + size > MAX_BYTES ? 0 : this.#db.run("INSERT INTO description (link, topic, payload) VALUES (?, ?, ?)", link, topic, Buffer.from(payload));
+		return used + size > MAX_BYTES ? 0 : this.#db.run("INSERT INTO description (link, topic, payload, retained) VALUES (?, ?, ?, ?)", link, topic, Buffer.from(payload), Number(retained));
 	}
 
 	drop(link: string, topic: string): number {

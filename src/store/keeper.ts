@@ -22,7 +22,7 @@ export class Keeper {
 	/** When the last request was made. */
 	#now = 0;
 	/** Damage that was found by nobody's request. */
-	#isDamaged: unknown;
+	#isDamaged: Error | undefined;
 
 	/** Do one thing. Questions are only begun: see `step()`. */
 	take(request: Request, answer: (answer: Answer) => void): void {
@@ -52,7 +52,7 @@ export class Keeper {
 			} catch (error) {
 				this.#tendAt = undefined;
 				// What is wrong with the file is found out, and told, by the next who writes or reads.
-				if (isDamage(error)) this.#isDamaged = error;
+				if (isDamage(error) && error instanceof Error) this.#isDamaged = error;
 			}
 		}
 		return this.#asked.length > 0 || this.#tendAt !== undefined;

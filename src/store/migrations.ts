@@ -89,6 +89,7 @@ export const MIGRATIONS: readonly string[] = [
 		link TEXT NOT NULL,
 		topic TEXT NOT NULL,
 		payload BLOB NOT NULL,
+		retained INTEGER NOT NULL,
 		UNIQUE (link, topic)
 	) STRICT;
 

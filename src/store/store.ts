@@ -1,3 +1,4 @@
+// The whole of what others see of the database, one short method each: above 300 lines for its docstrings.
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Clock, Millis } from "../core/clock.js";
@@ -121,10 +122,10 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 		const { folder, clock, log, thread = true, keep = DEFAULTS.keep, limit = DEFAULTS.limit, outbox = DEFAULTS.outbox } = options;
 		const file = join(folder, DATABASE_FILE);
 		const limits = { keep, limit, outbox };
-		const opening = (): Request => ({ kind: "open", file, limits: store ? store.#limits : limits, now: clock.now() });
-		let store: Store | undefined;
+		const known: { store?: Store } = {}; // what a thread that is started again must be told
+		const opening = (): Request => ({ kind: "open", file, limits: known.store ? known.store.#limits : limits, now: clock.now() });
 		const port = thread ? new ThreadPort({ clock, log, open: opening, reopened: (loaded) => {
-			if (loaded.aside && store) store.#fresh(loaded.aside.file, loaded.aside.reason);
+			if (loaded.aside && known.store) known.store.#fresh(loaded.aside.file, loaded.aside.reason);
 		} }) : new InlinePort();
 		options.onPort?.(port);
 		const answer = await port.request(opening());
@@ -136,8 +137,7 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 		const { loaded, figures } = answer;
 		if (loaded.aside) log.error({ file, aside: loaded.aside.file }, `Database is damaged (${loaded.aside.reason}): set aside as "${loaded.aside.file}", started anew`);
 		for (const text of loaded.unread) log.warn({ file }, text);
-		store = new Store(options, file, limits, port, loaded, figures);
-		return store;
+		return (known.store = new Store(options, file, limits, port, loaded, figures));
 	}
 
 	/** Why the last write failed, and what to do about it; nothing while all is well. */
@@ -216,7 +216,7 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 	}
 
 	/** Remember what a topic said about devices; an empty payload takes it back. What it said before is not written again. */
-	describe(link: string, topic: string, payload: Uint8Array): void {
+	describe(link: string, { topic, payload, retained }: Omit<Description, "link">): void {
 		const key = `${link}\n${topic}`;
 		const hash = hashOf(payload);
 		if (payload.length === 0) {
@@ -226,7 +226,7 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 		if (this.#described.get(key) === hash) return;
 		this.#described.set(key, hash);
 		// Where it cannot be written it is heard again from the broker; the fault itself is said elsewhere.
-		this.#change({ kind: "describe", description: { link, topic, payload } }).then(
+		this.#change({ kind: "describe", description: { link, topic, payload, retained } }).then(
 			(room) => { if (room === 0) this.#log.warn({ link, topic }, "A description of a device is not kept: there are too many; after a restart its first readings may be lost"); },
 			() => this.#described.delete(key),
 		);

@@ -1,3 +1,4 @@
+// One queue, one state, and what ends it well or badly: apart they would share every field, which is why it is above 300 lines.
 import type { Clock, Millis } from "../core/clock.js";
 import { GatewayError } from "../core/errors.js";
 import type { Delivery, Entry } from "../core/journal.js";

@@ -21,7 +21,7 @@ test("a row goes when both of its times are old; a clock that says 1970 or 2099 
 	await store.append([
 		entry("1", now), entry("2", 0, { received: now }), entry("3", Date.UTC(2099, 0, 1), { received: now }), entry("4", now - 20 * DAY, { received: now }),
 		entry("5", now - 20 * DAY), // its receipt is as old
-		entry("6", now + DAY, { received: 0 }), // this machine had no time yet
+		entry("6", now + 5, { received: 0 }), // this machine had no time yet
 	]);
 	await tend(store, clock);
 	assert.equal(await valuesOf(store), "2,4,1,6,3");

@@ -117,7 +117,7 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 		}
 
 		const parts = partsFor(wish, planned, asker, codec);
-		const first = codec.immediate && !isAsync(parts) ? next(parts) : undefined;
+		const first = codec.immediate && !isAsync(parts) ? parts.next().value ?? undefined : undefined;
 		if (first?.done) return codec.part(wish.id, first);
 		const isFull = running(asker.who) >= MAX_RUNNING;
 		const job = admit(key, { asker, codec, wish, state: isFull ? "waiting" : "running", cancelTimer: () => {}, ended: new AbortController() });
@@ -289,11 +289,6 @@ function budgetOf(asker: Asker, codec: ReadoutCodec, { id }: ReadoutRequest): nu
 
 function isAsync(parts: Generator<Part> | AsyncGenerator<Part>): parts is AsyncGenerator<Part> {
 	return Symbol.asyncIterator in parts;
-}
-
-function next(parts: Iterator<Part>): Part | undefined {
-	const { value, done } = parts.next();
-	return done ? undefined : value;
 }
 
 async function nextOf(parts: Parts): Promise<Part | undefined> {

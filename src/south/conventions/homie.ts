@@ -245,6 +245,7 @@ export class Homie implements Convention {
 
 	/** One attribute of version 3 or 4: of a node, or of a property. */
 	#described(thing: HomieThing, path: string, payload: Payload, draft: Draft): void {
+		draft.describes();
 		const { attributes } = thing;
 		const { text } = payload;
 		const size = path.length + text.length;

@@ -171,6 +171,7 @@ export class Draft {
 	readonly #gone: string[] = [];
 	readonly #send: OutMessage[] = [];
 	#filters = false;
+	#describes = false;
 
 	constructor(message: Message) {
 		this.#message = message;
@@ -224,13 +225,18 @@ export class Draft {
 		this.#filters = true;
 	}
 
+	/** A part of a description. */
+	describes(): void {
+		this.#describes = true;
+	}
+
 	finish(): Meaning {
 		const announced = [...this.#touched].filter((thing) => thing.changed && !thing.withheld);
 		for (const thing of announced) thing.changed = false;
 		return {
 			...(announced.length > 0 && { announced: announced.map((thing) => thing.announcement) }), ...(this.#gone.length > 0 && { gone: this.#gone }),
 			...(this.#told.length > 0 && { told: this.#told }), ...(this.#states.size > 0 && { states: [...this.#states.values()] }), ...(this.#heard.size > 0 && { heard: [...this.#heard] }),
-			...(this.#misfits.length > 0 && { misfits: this.#misfits }), ...(this.#filters && { filters: true as const }), ...(this.#send.length > 0 && { send: this.#send }),
+			...(this.#misfits.length > 0 && { misfits: this.#misfits }), ...(this.#filters && { filters: true as const }), ...(this.#describes && { describes: true as const }), ...(this.#send.length > 0 && { send: this.#send }),
 		};
 	}
 }

@@ -133,6 +133,7 @@ export class MqttDialect implements Dialect {
 			...(heard.size > 0 && !message.retained && { heard: [...heard.values()] }),
 			...(misfits.length > 0 && { misfits }),
 			...(meanings.some(([, meaning]) => meaning.filters) && { filters: true as const }),
+			...(meanings.some(([, meaning]) => meaning.describes) && { describes: true as const }),
 			...(send.length > 0 && { send }),
 		};
 	}

@@ -1,6 +1,6 @@
 // What the gateway has kept, read from its database by Python's sqlite3: neither its own code nor its SQLite library vouches for it.
 
-import { runCommand } from "../servers/processes.js";
+import { execFileSync } from "node:child_process";
 
 export interface JournalRow {
 	/** The reading's number, as the device sent it. */
@@ -40,5 +40,6 @@ export function countJournal(dataFolder: string, point: string): number {
 }
 
 function ask(dataFolder: string, query: string): string[] {
-	return runCommand("python3", ["-c", SCRIPT, `${dataFolder}/jidway.sqlite`, query]).split("\n").filter((line) => line !== "");
+	// A soak of ten minutes has some megabytes of readings.
+	return execFileSync("python3", ["-c", SCRIPT, `${dataFolder}/jidway.sqlite`, query], { encoding: "utf8", timeout: 60_000, maxBuffer: 512 * 1024 * 1024 }).split("\n").filter((line) => line !== "");
 }
