@@ -20,8 +20,8 @@ import { NS_PING } from "./ping.js";
 import { Sweeper } from "./sweeper.js";
 import { reachOf, verdictOf } from "./verdict.js";
 
-/** Letters read at once for one receiver. */
-const PAGE = 200;
+/** Letters read at once for one receiver, some hundred bytes each: of a fleet whose devices speak in turn, enough that ten of one device ride together. */
+const PAGE = 2_000;
 /** More than one receiver can have in stanzas: for reading all of them. Some hundred bytes each. */
 const ALL_SENT = (MAX_WINDOW + URGENT_ROOM) * MAX_LETTERS;
 /** Receivers for whom letters are read and written at the same time: bounds the memory, whatever waits. */

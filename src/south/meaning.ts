@@ -43,6 +43,16 @@ export interface Meaning {
 	readonly send?: readonly OutMessage[];
 }
 
+/** What a broker is told of this gateway itself, for devices that wait until somebody is there. */
+export interface Presence {
+	/** After each connection, when everything is listened to. */
+	readonly birth: readonly OutMessage[];
+	/** What the broker says when the connection breaks. A connection has at most one. */
+	readonly will?: OutMessage;
+	/** Before the gateway itself ends the connection. */
+	farewell(now: UnixMillis): readonly OutMessage[];
+}
+
 /** Nothing: a packet that is nobody's business. */
 export const NOTHING: Meaning = {};
 
@@ -56,4 +66,8 @@ export interface Dialect {
 	encode(address: string, point: string, value: Value): readonly Outgoing[];
 	/** Topic filters to listen to; links without topics have none. */
 	filters?(): readonly string[];
+	/** What has to be said by now without anybody's having spoken. To be asked every second while the link is up. */
+	due?(now: UnixMillis): readonly OutMessage[];
+	/** A connection to the broker begins: what it is told of the gateway. */
+	presence?(now: UnixMillis): Presence | undefined;
 }

@@ -30,7 +30,7 @@ class SeriesReader {
 	advance(): number {
 		let read = 0;
 		if (this.#next === this.#page.length && !this.#isLast) {
-			this.#page = this.db.all("SELECT at, seq, received, flags, value FROM entry WHERE series = ? AND (at, seq) > (?, ?) AND at < ? AND seq <= ? ORDER BY at, seq LIMIT ?", this.id, ...this.cursor, this.to, this.moved, this.size);
+			this.#page = this.db.all("SELECT at, seq, received, flags, value FROM entry WHERE series = ? AND at >= ? AND (at > ? OR seq > ?) AND at < ? AND seq <= ? ORDER BY at, seq LIMIT ?", this.id, this.cursor[0], ...this.cursor, this.to, this.moved, this.size);
 			this.#isLast = this.#page.length < this.size;
 			this.#next = 0;
 			read = this.#page.length;

@@ -112,7 +112,8 @@ export const MIGRATIONS: readonly string[] = [
 		body TEXT NOT NULL,
 		batch TEXT                     -- the stanza that it was sent in
 	) STRICT;
-	CREATE INDEX letter_receiver ON letter (receiver, urgent DESC, n);
+	CREATE INDEX letter_next ON letter (receiver, urgent DESC, n) WHERE batch IS NULL;
+	CREATE INDEX letter_sent ON letter (receiver, n) WHERE batch IS NOT NULL;
 	CREATE INDEX letter_batch ON letter (batch) WHERE batch IS NOT NULL;
 	`,
 ];

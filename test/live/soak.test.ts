@@ -92,6 +92,8 @@ describe("soak", { skip: missing("prosody", "mosquitto"), timeout: (SECONDS + 30
 		romeo.subscribe(fleet.devices.map(({ id }) => id));
 		await waitUntil("every presence", () => online() === DEVICES, { withinMs: 15_000, logTail: () => `${online()} of ${DEVICES}` });
 		for (const number of WATCHED) romeo.say(idOf(number), `watch ${POINT}`);
+		// A word that is not answered yet when the gateway is killed is lost, and whoever said it sees that.
+		await waitUntil("the answers to \"watch\"", () => [...romeo.messages.values()].filter(({ body }) => body.startsWith(`watching ${POINT}`)).length === WATCHED.length, { withinMs: 10_000 });
 		memory = new MemoryWatch(gateway.pid);
 		ends.push(() => memory.stop());
 	});

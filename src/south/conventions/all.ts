@@ -35,6 +35,8 @@ export interface ConventionOptions {
 	/** Make of one message alone what can be made of it, without the description that a gateway would wait for. In a gateway it would make ghosts. */
 	readonly guess?: boolean;
 	readonly homeassistant?: { readonly prefix?: string };
+	/** `host`: as which host application the gateway makes itself known to nodes. Default: none. */
+	readonly sparkplug?: { readonly host?: string };
 	readonly homie?: { readonly domain?: string };
 	readonly zigbee2mqtt?: { readonly base?: string };
 	readonly zwave?: { readonly prefix?: string };
@@ -55,7 +57,7 @@ const BUILDERS: ReadonlyMap<string, (options: ConventionOptions) => Convention> 
 	["owntracks", (options) => new OwnTracks(options.owntracks)],
 	["meshtastic", (options) => new Meshtastic(options.meshtastic)],
 	["frigate", (options) => new Frigate(options.frigate)],
-	["sparkplug", () => new Sparkplug()],
+	["sparkplug", (options) => new Sparkplug(options.sparkplug)],
 	["ruuvi", () => new Ruuvi()],
 	["theengs", () => new Theengs()],
 	["rtl_433", () => new Rtl433()],

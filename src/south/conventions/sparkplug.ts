@@ -5,16 +5,22 @@
 // The address of a device is `<group>/<edge node>[/<device>]`; its points are its metrics, folders and all: `Inputs/A`.
 // Members of a template instance are `<metric>/<member>`; data sets and arrays are JSON text.
 //
+// A node may wait until its primary host is there: then this gateway, where it has a host id, says so on `spBv1.0/STATE/<host id>` (section 6.4.27 and 5.3).
+// The form of version 2.2, `STATE/<host id>`, is not spoken: it needs a will of its own, a connection has only one, and an ONLINE that outlives its host is worse than none.
+//
 // Above 300 lines: births, data, deaths and commands share one table of nodes.
 
+import type { UnixMillis } from "../../core/clock.js";
 import type { Announcement } from "../../core/device.js";
 import { GatewayError, messageOf } from "../../core/errors.js";
 import { checkValue, findPoint, isWritable, type Point } from "../../core/point.js";
 import { type Unit, unitFrom } from "../../core/unit.js";
 import { isNumeric, textOf, type Value } from "../../core/value.js";
+import { isObject } from "../json.js";
 import type { Message, OutMessage } from "../link.js";
-import { type Meaning, type Misfit, NOTHING, type Told } from "../meaning.js";
+import { type Meaning, type Misfit, NOTHING, type Presence, type Told } from "../meaning.js";
 import type { Convention } from "./convention.js";
+import { Payload } from "./payload.js";
 import { quantityOf, wordsOf } from "./quantity.js";
 import { type DataType, decodePayload, encodeCommand, INTEGERS, type Metric, type SparkplugPayload, valueFrom } from "./sparkplug-payload.js";
 import { plausible } from "./times.js";
@@ -83,17 +89,43 @@ export class Sparkplug implements Convention {
 	readonly #nodes = new Map<string, Node>();
 	/** Who has an address, by it in lower case. */
 	readonly #byAddress = new Map<string, { readonly node: Node; readonly thing: Thing }>();
+	readonly #host: string | undefined;
+	/** When the present connection began: its birth and its will state the same time, by which nodes tell an old will from a new one. */
+	#since: UnixMillis | undefined;
+
+	/** @param options `host`: the id by which nodes know this gateway as their primary host; left out, nobody is told of it. */
+	constructor(options: { readonly host?: string } = {}) {
+		this.#host = options.host;
+	}
 
 	/** All of the namespace: births, data and deaths of every group. */
 	filters(): readonly string[] {
 		return [`${NAMESPACE}/#`];
 	}
 
+	presence(now: UnixMillis): Presence | undefined {
+		if (this.#host === undefined) return undefined;
+		this.#since = now;
+		return { birth: [this.#state(true, now)], will: this.#state(false, now), farewell: (end) => [this.#state(false, end)] };
+	}
+
+	#state(online: boolean, timestamp: UnixMillis): OutMessage {
+		return { kind: "message", topic: `${NAMESPACE}/STATE/${this.#host}`, payload: JSON.stringify({ online, timestamp }), qos: 1, retain: true };
+	}
+
+	/** Somebody says that we are gone: the will of a connection that the broker gave up late. Nodes must hear at once that it is not so. */
+	#stillHere(message: Message): Meaning {
+		if (message.retained || this.#since === undefined || message.topic !== `${NAMESPACE}/STATE/${this.#host}`) return NOTHING;
+		const { json } = new Payload(message);
+		return isObject(json) && json["online"] === false ? { send: [this.#state(true, this.#since)] } : NOTHING;
+	}
+
 	hear(message: Message): Meaning | undefined {
 		const [namespace, group, type, id, device, ...more] = message.topic.split("/");
 		if (namespace !== NAMESPACE) return undefined;
-		// Commands are none of ours when others send them, and the state of a host application is no device's (section 6.4.20).
-		if (!group || group === "STATE" || !id || more.length > 0 || !type || !/^[ND](?:BIRTH|DATA|DEATH)$/.test(type)) return NOTHING;
+		if (group === "STATE") return this.#stillHere(message);
+		// Commands are none of ours when others send them.
+		if (!group || !id || more.length > 0 || !type || !/^[ND](?:BIRTH|DATA|DEATH)$/.test(type)) return NOTHING;
 		if (type.startsWith("D") !== Boolean(device)) return NOTHING;
 		const address = [group, id, ...(device ? [device] : [])].join("/");
 		let payload: SparkplugPayload;

@@ -10,9 +10,10 @@ import { createServer, isIP, type Server, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
 import { Aedes, type AedesPublishPacket, type Client, type PublishPacket } from "aedes";
-import { type Clock, deadline, type Millis } from "../../core/clock.js";
+import { type Clock, deadline, type Millis, type UnixMillis } from "../../core/clock.js";
 import { GatewayError, messageOf } from "../../core/errors.js";
-import type { Memory } from "../link.js";
+import type { Memory, OutMessage } from "../link.js";
+import type { Presence } from "../meaning.js";
 import { type BrokerHands, BrokerLink, type Published } from "./broker-link.js";
 import { FrameGuard, MAX_PAYLOAD } from "./frame-guard.js";
 import { answered } from "./waits.js";
@@ -30,6 +31,8 @@ export interface BrokerOptions {
 	readonly tls?: { readonly cert: Uint8Array; readonly key: Uint8Array };
 	/** Default: 500. */
 	readonly maxClients?: number;
+	/** What clients are told of the gateway, from the start to the end. */
+	readonly presence?: (now: UnixMillis) => Presence | undefined;
 }
 
 export interface Broker {
@@ -87,11 +90,12 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
 			else link.hear(client.id, published(packet), () => done(null));
 		},
 	});
+	const publish: BrokerHands["publish"] = ({ topic, payload, qos, retain }, done) => {
+		const packet: PublishPacket = { cmd: "publish", dup: false, topic, payload: Buffer.from(payload), qos, retain };
+		aedes.publish(packet as AedesPublishPacket, (error) => done(error ?? undefined)); // the broker adds its own number
+	};
 	const link = new BrokerLink(options.id, clock, {
-		publish: ({ topic, payload, qos, retain }, done) => {
-			const packet: PublishPacket = { cmd: "publish", dup: false, topic, payload: Buffer.from(payload), qos, retain };
-			aedes.publish(packet as AedesPublishPacket, (error) => done(error ?? undefined)); // the broker adds its own number
-		},
+		publish,
 		retained: (filters) => retainedOf(aedes, filters),
 	}, options.memory);
 	inOrder(aedes);
@@ -123,9 +127,17 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
 		aedes.handle(stream);
 	};
 
+	const presence = options.presence?.(clock.now());
+	const tell = async (messages: readonly OutMessage[] = []): Promise<void> => {
+		const limit = deadline(clock, CLOSE_WITHIN);
+		await Promise.allSettled(messages.map(({ topic, payload, qos = 1, retain = false }) => answered((done) => publish({ topic, payload, qos, retain }, done), [limit.signal, late])));
+		limit.dispose();
+	};
+
 	const servers: Server[] = [];
 	const close = async (): Promise<void> => {
 		isClosing = true;
+		await tell(presence?.farewell(clock.now()));
 		const limit = deadline(clock, CLOSE_WITHIN);
 		const ended = [answered((done) => aedes.close(() => done()), [limit.signal, late]), ...servers.map((server) => answered((done) => server.close(() => done()), [limit.signal, late]))];
 		for (const socket of sockets) socket.destroy();
@@ -133,6 +145,7 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
 		limit.dispose();
 	};
 	try {
+		await tell(presence?.birth);
 		const server = options.tls ? tlsServer(options.tls, admit) : createServer(admit);
 		server.maxConnections = options.maxClients ?? MAX_CLIENTS;
 		servers.push(server);

@@ -1,11 +1,12 @@
 // What the messages of one MQTT link mean: `topics:` first, then the conventions, and each device once.
 
+import type { UnixMillis } from "../../core/clock.js";
 import type { Announcement } from "../../core/device.js";
 import { GatewayError, messageOf } from "../../core/errors.js";
 import type { Value } from "../../core/value.js";
 import type { Convention } from "../conventions/convention.js";
 import type { Message, Outgoing, OutMessage, Packet } from "../link.js";
-import { type Dialect, type Meaning, type Misfit, NOTHING, type Told } from "../meaning.js";
+import { type Dialect, type Meaning, type Misfit, NOTHING, type Presence, type Told } from "../meaning.js";
 import { Announced, type Merged } from "./merge.js";
 import { widest } from "./pattern.js";
 import type { TopicRules } from "./topics.js";
@@ -43,12 +44,12 @@ export class MqttDialect implements Dialect {
 	decode(packet: Packet): Meaning {
 		const message = packet.body;
 		if (message.kind !== "message") return NOTHING;
-		const byTopics = this.#hear(this.#topics, message);
+		const byTopics = this.#hear(this.#topics, message, packet.received);
 		if (byTopics) return this.#joined([[0, byTopics]], message);
 		// One message may speak to several: a native state topic is what Home Assistant discovery points to as well.
 		const meanings: [number, Meaning][] = [];
 		for (const [rank, source] of this.#sources.entries()) {
-			const meaning = rank === 0 || (source.last && meanings.length > 0) ? undefined : this.#hear(source, message);
+			const meaning = rank === 0 || (source.last && meanings.length > 0) ? undefined : this.#hear(source, message, packet.received);
 			if (meaning) meanings.push([rank, meaning]);
 		}
 		return meanings.length === 0 ? NOTHING : this.#joined(meanings, message);
@@ -65,10 +66,21 @@ export class MqttDialect implements Dialect {
 		return messages;
 	}
 
+	due(now: UnixMillis): readonly OutMessage[] {
+		return this.#sources.flatMap((source) => source.due?.(now) ?? []);
+	}
+
+	/** All that the conventions tell; of several wills the first, for a connection has one. */
+	presence(now: UnixMillis): Presence | undefined {
+		const all = this.#sources.flatMap((source) => source.presence?.(now) ?? []);
+		const will = all.find((one) => one.will)?.will;
+		return all.length === 0 ? undefined : { birth: all.flatMap(({ birth }) => birth), ...(will && { will }), farewell: (end) => all.flatMap((one) => one.farewell(end)) };
+	}
+
 	/** A convention that throws for a message has a fault, which must not cost the others theirs. */
-	#hear(source: Convention, message: Message): Meaning | undefined {
+	#hear(source: Convention, message: Message, received: UnixMillis): Meaning | undefined {
 		try {
-			return source.hear(message);
+			return source.hear(message, received);
 		} catch (error) {
 			return { misfits: [{ where: message.topic, reason: `is not understood by ${source.name}`, sample: `${messageOf(error)}: ${Buffer.from(message.payload.subarray(0, MAX_SAMPLE)).toString("utf8")}` }] };
 		}

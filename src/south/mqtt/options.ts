@@ -1,8 +1,9 @@
 // How a broker outside is reached: what the config file says, as MQTT.js wants it.
 
-import type { Millis } from "../../core/clock.js";
+import type { Millis, UnixMillis } from "../../core/clock.js";
 import { GatewayError } from "../../core/errors.js";
-import type { Memory } from "../link.js";
+import type { Memory, OutMessage } from "../link.js";
+import type { Presence } from "../meaning.js";
 import type { Place } from "./mend.js";
 
 /** Where the broker is and how to enter. Files are read by the caller. */
@@ -28,6 +29,8 @@ export interface MqttOptions {
 	readonly before?: readonly string[];
 	/** Messages of an earlier run whose acknowledgement may not have reached the broker. */
 	readonly memory?: Memory;
+	/** What the broker is told of the gateway: asked for each connection, since its will must be known before. */
+	readonly presence?: (now: UnixMillis) => Presence | undefined;
 }
 
 const DAY: Millis = 86_400_000;
@@ -49,7 +52,7 @@ export function placeFrom(options: MqttOptions): Place {
 }
 
 /** What MQTT.js is told, but for what the session decides. @throws {GatewayError} `bad-config`. */
-export function connectOptions(options: MqttOptions) {
+export function connectOptions(options: MqttOptions, will?: OutMessage) {
 	const { version = 4, username, password, ca, cert, key, insecure, clientId, session = DAY } = options;
 	const url = urlFrom(options.url);
 	const user = username ?? (url.username === "" ? undefined : decodeURIComponent(url.username));
@@ -66,6 +69,7 @@ export function connectOptions(options: MqttOptions) {
 		clientId,
 		clean: options.clean ?? false,
 		...(version === 5 && { properties: { sessionExpiryInterval: options.clean ? 0 : Math.min(LONGEST_SESSION_SECONDS, Math.max(0, Math.round(session / 1_000))), receiveMaximum: RECEIVE_MAXIMUM } }),
+		...(will && { will: { topic: will.topic, payload: Buffer.from(will.payload), qos: will.qos ?? 1, retain: will.retain ?? false } }),
 		...(user !== undefined && { username: user }),
 		...(secret !== undefined && { password: secret }),
 		...(ca && { ca: Buffer.from(ca) }),

@@ -13,6 +13,7 @@ import mqtt, { type IPublishPacket, type MqttClient } from "mqtt";
 import { type Clock, deadline, type Millis, pause } from "../../core/clock.js";
 import { GatewayError, messageOf } from "../../core/errors.js";
 import type { Link, LinkEars, Outgoing, OutMessage } from "../link.js";
+import type { Presence } from "../meaning.js";
 import { FrameGuard, MAX_PAYLOAD, type Oversized } from "./frame-guard.js";
 import { InFlight } from "./in-flight.js";
 import { type Place, whyDown } from "./mend.js";
@@ -120,9 +121,8 @@ export class MqttLink implements Link {
 		const { window } = connection;
 		await window.enter(...unless);
 		await answered((done) => {
-			const payload = typeof out.payload === "string" ? out.payload : Buffer.from(out.payload);
 			// The callback may come when nobody waits any more, but the place in the window is taken until then; with the connection the window ends.
-			client.publish(out.topic, payload, { qos: out.qos ?? 1, retain: out.retain ?? false }, (error) => {
+			publish(client, out, (error) => {
 				window.leave();
 				done(error && refusal(out, error));
 			});
@@ -154,9 +154,11 @@ export class MqttLink implements Link {
 			end.abort();
 		};
 		let client: MqttClient;
+		let presence: Presence | undefined;
 		try {
+			presence = this.#options.presence?.(this.#clock.now());
 			client = mqtt.connect({
-				...connectOptions(this.#options),
+				...connectOptions(this.#options, presence?.will),
 				connectTimeout: 2 * CONNECT_WITHIN, // ours comes first
 				reconnectPeriod: 0,
 				resubscribe: false,
@@ -171,6 +173,10 @@ export class MqttLink implements Link {
 		const connected = new Promise<void>((resolve) => void client.once("connect", () => resolve()));
 		const connection: Connection = { client, ended: end.signal, ready: connected, subscribing: connected, window: new Window(MAX_SENDING, MAX_WAITING), fail };
 		connection.ready = connected.then(() => this.#subscribe(connection, true));
+		// Before all that waits for the same moment to be sent.
+		void connection.ready.then(() => {
+			for (const out of presence?.birth ?? []) publish(client, out, (error) => error && !end.signal.aborted && ears.fault(out.topic, "is a topic on which the broker does not let the gateway say that it is there", messageOf(error)));
+		}, () => undefined);
 		connection.subscribing = connection.ready.catch(fail);
 		client.on("error", fail);
 		client.on("disconnect", (packet) => fail(Object.assign(new Error("the broker ended the connection"), { code: packet.reasonCode })));
@@ -205,18 +211,21 @@ export class MqttLink implements Link {
 		this.#connection = undefined;
 		this.#inFlight.close();
 		this.#resume = undefined;
-		await this.#close(client, signal.aborted);
+		await this.#close(client, signal.aborted, presence);
 		return why;
 	}
 
-	/** A last DISCONNECT when we are the ones who leave; never more than two seconds. */
-	async #close(client: MqttClient, politely: boolean): Promise<void> {
+	/** The farewells and a last DISCONNECT when we are the ones who leave; never more than two seconds. */
+	async #close(client: MqttClient, politely: boolean, presence: Presence | undefined): Promise<void> {
 		const stream: Duplex | undefined = client.stream; // not there yet when connect() threw
 		if (!stream) return;
 		if (!stream.closed) {
 			const limit = deadline(this.#clock, STOP_WITHIN);
-			if (politely && client.connected) send(client, { cmd: "disconnect" }, () => stream.end());
-			else stream.destroy();
+			if (politely && client.connected) {
+				// Nothing is read any more, so no acknowledgement of a farewell is awaited: a broker takes packets in their order.
+				for (const out of presence?.farewell(this.#clock.now()) ?? []) publish(client, out, () => undefined);
+				send(client, { cmd: "disconnect" }, () => stream.end());
+			} else stream.destroy();
 			await answered((done) => void stream.once("close", () => done()), [limit.signal, () => new Error("late")]).catch(() => stream.destroy());
 			limit.dispose();
 		}
@@ -324,6 +333,10 @@ export class MqttLink implements Link {
 /** A PUBACK, while the connection is the one that the message came by; otherwise the broker sends the message again. */
 function acknowledge(client: MqttClient, messageId: number): void {
 	if (client.connected && client.stream.writable) send(client, { cmd: "puback", messageId, reasonCode: 0 }, () => {});
+}
+
+function publish(client: MqttClient, { topic, payload, qos = 1, retain = false }: OutMessage, done: (error?: Error) => void): void {
+	client.publish(topic, typeof payload === "string" ? payload : Buffer.from(payload), { qos, retain }, done);
 }
 
 /** Writes a packet now. Only while connected: MQTT.js would keep it for later otherwise. */
