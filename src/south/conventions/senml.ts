@@ -6,6 +6,7 @@
 // named by the whole name and its unit. A sum is `<name>/sum`. A quantity that comes in a second unit is a second point, `<name> <unit>`.
 // SenML has no topics of its own: a message is known by its content type, or by its shape.
 
+import type { UnixMillis } from "../../core/clock.js";
 import type { Unit } from "../../core/unit.js";
 import { messageOf } from "../../core/errors.js";
 import { type Numeric, numericFromNumber, numericFromText, textOf, type Value } from "../../core/value.js";
@@ -73,7 +74,7 @@ export class SenMl implements Convention {
 		return this.#filters;
 	}
 
-	hear(message: Message): Meaning | undefined {
+	hear(message: Message, received?: UnixMillis): Meaning | undefined {
 		const type = message.contentType?.split(";")[0]!.trim().toLowerCase();
 		const first = message.payload[0];
 		if (first === undefined) return undefined;
@@ -99,14 +100,15 @@ export class SenMl implements Convention {
 		if (!isCertain && !looksLikeSenMl(records)) return undefined;
 		if (records.length > MAX_RECORDS) return fault(`Cannot read SenML: more than ${MAX_RECORDS} records`);
 		const resolved = resolve(records);
-		return typeof resolved === "string" ? fault(resolved) : this.#told(resolved, message);
+		return typeof resolved === "string" ? fault(resolved) : this.#told(resolved, message, message.retained ? undefined : received);
 	}
 
 	command(address: string, point: string): readonly OutMessage[] | undefined {
 		return this.#devices.refuse(address, point);
 	}
 
-	#told(records: readonly Resolved[], message: Message): Meaning {
+	/** @param now What relative times count from; nothing for a message that was kept for nobody knows how long. */
+	#told(records: readonly Resolved[], message: Message, now: UnixMillis | undefined): Meaning {
 		const byDevice = new Map<string, { every: number | undefined; readonly seen: Seen[] }>();
 		// Oldest first, so that the newest is what is known at the end; of one time in the order of the pack.
 		for (const record of [...records].sort((a, b) => a.time - b.time)) {
@@ -115,11 +117,11 @@ export class SenMl implements Convention {
 			const device = byDevice.get(address) ?? { every: undefined, seen: [] };
 			byDevice.set(address, device);
 			if (record.update !== undefined && record.update > 0 && record.update < 1e7) device.every = Math.round(record.update * 1_000);
-			const at = record.time >= FIRST_ABSOLUTE ? plausible(record.time * 1_000) : undefined;
+			const at = timeOf(record.time, now);
 			const unit = record.unit !== undefined && Object.hasOwn(UNITS, record.unit) ? UNITS[record.unit] : undefined;
 			const take = (point: string, value: Value): void => {
 				const as = pointFor(value, { unit, ...(typeof value !== "object" && { category: "status" as const }) });
-				// A value of the past of which nobody can say when it was: relative to a now that is not known here.
+				// A value of the past of which nobody can say when it was.
 				device.seen.push({ point: this.#named(address, point, record.unit, unit, device.seen), as, value, ...(at !== undefined && { at }), ...(at === undefined && record.time < 0 && { quality: "estimate" as const }) });
 			};
 			if (record.value !== undefined) take(name, record.value);
@@ -135,6 +137,12 @@ export class SenMl implements Convention {
 		const other = known?.kind === "numeric" ? known.unit : undefined;
 		return known && code !== undefined && unit !== undefined && other !== undefined && other !== unit ? `${name} ${code}` : name;
 	}
+}
+
+/** Times below 2^28 are relative to the moment of sending, which is that of receipt as far as one can know; 0 is now itself: section 4.5.3. */
+function timeOf(seconds: number, now: UnixMillis | undefined): UnixMillis | undefined {
+	if (seconds >= FIRST_ABSOLUTE) return plausible(seconds * 1_000);
+	return now === undefined || seconds === 0 ? undefined : plausible(now + seconds * 1_000);
 }
 
 function jsonRecords(payload: Payload): Pack[] | undefined {

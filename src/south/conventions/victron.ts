@@ -1,9 +1,10 @@
 // Victron Venus OS (GX): N/<portal>/<service>/<instance>/<path> says a value, W/… takes one, R/… asks.
 // Source: https://github.com/victronenergy/dbus-flashmq (README), https://github.com/victronenergy/venus/wiki/dbus
 //
-// A GX says nothing until it is asked, and falls silent 60 s after it was asked last. There is no clock here: it is asked with the
-// first message of a portal (the retained serial number of old versions, or anything), and again with every so many messages.
+// A GX says nothing until it is asked, and falls silent 60 s after it was asked last. It is asked with the first message of its portal
+// (the retained serial number, or anything that somebody else's question brought up), and then by time.
 
+import type { Millis, UnixMillis } from "../../core/clock.js";
 import type { Point } from "../../core/point.js";
 import { isNumeric, type Value } from "../../core/value.js";
 import { asValue, isNumber, isObject, type JsonObject, scalars } from "../json.js";
@@ -16,17 +17,18 @@ import { isSettable, placeUnit, sortOf } from "./victron-paths.js";
 
 /** Systems behind one broker. */
 const MAX_PORTALS = 200;
-/** A small system tells some ten changes a minute, a usual one as many a second; a question more costs 60 bytes. */
-const ASK_EVERY = 10;
-/** While everything is told again nothing needs to be asked; a large system has some thousand values. */
-const MAX_SNAPSHOT = 5_000;
+/** Half of the minute that it stays awake: one question may be lost. */
+const ASK_EVERY: Millis = 30_000;
+/** Heard from no more for as long as it stays awake: what it said meanwhile is not known here. */
+const ASLEEP_AFTER: Millis = 60_000;
 /** What wakes it up, and what keeps it awake without telling all again. */
 const WAKE = "";
 const STAY = '{"keepalive-options":["suppress-republish"]}';
 
 interface Portal {
-	/** Messages until it is asked again. */
-	left: number;
+	asked: UnixMillis | undefined;
+	/** When it was heard last, live. */
+	heard: UnixMillis | undefined;
 }
 
 export class Victron implements Convention {
@@ -38,12 +40,23 @@ export class Victron implements Convention {
 		return ["N/#"];
 	}
 
-	hear(message: Message): Meaning | undefined {
+	/** Keeps each portal awake; one that fell silent is asked for all. */
+	due(now: UnixMillis): readonly OutMessage[] {
+		return [...this.#portals].flatMap(([name, portal]) => {
+			// A clock that was set back counts as time that has passed.
+			if (portal.asked !== undefined && now >= portal.asked && now - portal.asked < ASK_EVERY) return [];
+			const isAwake = portal.heard !== undefined && now - portal.heard < ASLEEP_AFTER;
+			portal.asked = now;
+			return out(`R/${name}/keepalive`, isAwake ? STAY : WAKE);
+		});
+	}
+
+	hear(message: Message, received?: UnixMillis): Meaning | undefined {
 		const [letter, portal, service, instance, ...path] = message.topic.split("/");
 		if (portal === undefined || portal === "" || service === undefined || !/^[NRW]$/.test(letter!)) return undefined;
 		if (letter !== "N") return NOTHING; // what others ask and wish
 		const draft = new Draft(message);
-		this.#awake(draft, message, portal, service);
+		this.#meet(draft, portal, message.retained ? undefined : received);
 		if (instance === undefined || path.length === 0 || !/^\d{1,9}$/.test(instance)) return draft.finish();
 		this.#told(draft, portal, service, instance, path.join("/"), new Payload(message));
 		return draft.finish();
@@ -53,18 +66,13 @@ export class Victron implements Convention {
 		return this.#services.get(address)?.command(point, value);
 	}
 
-	/** Ask for all when a portal is new, and keep it awake. */
-	#awake(draft: Draft, message: Message, portal: string, service: string): void {
-		const ask = (payload: string): void => draft.send(`R/${portal}/keepalive`, payload);
-		const known = this.#portals.get(portal);
-		if (!known) {
-			if (this.#portals.size >= MAX_PORTALS) return;
-			this.#portals.set(portal, { left: MAX_SNAPSHOT });
-			ask(WAKE);
-		} else if (service === "full_publish_completed") known.left = ASK_EVERY;
-		else if (!message.retained && --known.left <= 0) {
-			known.left = ASK_EVERY;
-			ask(STAY);
+	/** A portal is there; a new one is asked for all that it knows. */
+	#meet(draft: Draft, name: string, heard: UnixMillis | undefined): void {
+		const known = this.#portals.get(name);
+		if (known) known.heard = heard ?? known.heard;
+		else if (this.#portals.size < MAX_PORTALS) {
+			this.#portals.set(name, { asked: heard, heard });
+			draft.send(`R/${name}/keepalive`, WAKE);
 		}
 	}
 

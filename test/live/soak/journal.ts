@@ -9,6 +9,8 @@ export interface JournalRow {
 	readonly at: number;
 	/** The time of receipt. */
 	readonly received: number;
+	/** 4: its age was unknown. */
+	readonly flags: number;
 }
 
 const SCRIPT = `
@@ -20,17 +22,17 @@ for row in db.execute(sys.argv[2]):
 
 /** A reading is first in the inbox, and later, moved in one transaction, with its like. */
 const QUERY = `
-	SELECT value, at, received FROM (
-		SELECT series, value, at, received FROM entry
-		UNION ALL SELECT series, value, at, received FROM inbox WHERE series > 0 AND seq > coalesce((SELECT value FROM meta WHERE key = 'moved'), 0)
+	SELECT value, at, received, flags FROM (
+		SELECT series, value, at, received, flags FROM entry
+		UNION ALL SELECT series, value, at, received, flags FROM inbox WHERE series > 0 AND seq > coalesce((SELECT value FROM meta WHERE key = 'moved'), 0)
 	) JOIN series ON series.id = series`;
 const ofPoint = (point: string | undefined): string => (point === undefined ? QUERY : `${QUERY} WHERE point = '${point}'`);
 
 /** Every reading of a point, or of all points, in the database, in no order. The gateway may run. */
 export function readJournal(dataFolder: string, point?: string): readonly JournalRow[] {
 	return ask(dataFolder, ofPoint(point)).map((line) => {
-		const [code = NaN, at = NaN, received = NaN] = line.split(" ").map(Number);
-		return { code, at, received };
+		const [code = NaN, at = NaN, received = NaN, flags = NaN] = line.split(" ").map(Number);
+		return { code, at, received, flags };
 	});
 }
 

@@ -38,7 +38,7 @@ export class Listener {
 
 	private constructor(url: string, conventions: readonly Convention[]) {
 		this.#dialect = new MqttDialect(new TopicRules([]), conventions);
-		this.#link = new MqttLink("site", { url, clientId: `jidway-test-site-${++count}` }, clock, () => 0.5);
+		this.#link = new MqttLink("site", { url, clientId: `jidway-test-site-${++count}`, presence: (now) => this.#dialect.presence(now) }, clock, () => 0.5);
 		this.#link.listen(this.#dialect.filters());
 		this.#running = this.#link.run({
 			packet: (packet) => this.#take(packet),
@@ -56,6 +56,11 @@ export class Listener {
 	async stop(): Promise<void> {
 		this.#abort.abort();
 		await this.#running;
+	}
+
+	/** The gateway asks this every second. */
+	tick(now = clock.now()): void {
+		for (const out of this.#dialect.due(now)) this.#link.send(out, this.#abort.signal).catch(() => undefined);
 	}
 
 	/** The last value of a point, as text. */

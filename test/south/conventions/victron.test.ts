@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { VenusOs } from "../../../firmware-sim/venus-os.js";
 import { isNumeric } from "../../../src/core/value.js";
 import { Victron } from "../../../src/south/conventions/victron.js";
+import type { OutMessage } from "../../../src/south/link.js";
 import { FakeClock } from "../../firmware-sim/fake-clock.js";
 import { TestBroker, until } from "../../firmware-sim/broker.js";
 import { endures } from "./fuzzed.js";
@@ -49,15 +50,25 @@ test("what is no value tells nothing: snapshots' ends, requests, wishes, broken 
 	assert.equal(new Victron().hear(message("X/p1/grid/30/Ac/Power", { value: 1 })), undefined);
 });
 
-test("a portal is asked for all when it is new, and again with every tenth message", () => {
+test("a portal is asked for all when it is new, kept awake every thirty seconds, and asked for all again after a silence", () => {
 	const gx = new Victron();
-	const asked = (topic: string, retained = false): readonly string[] => (gx.hear(message(topic, { value: 1 }, retained))?.send ?? []).map(({ topic: to, payload }) => `${to} ${typeof payload === "string" ? payload : ""}`);
-	assert.deepEqual(asked("N/p1/system/0/Serial", true), ["R/p1/keepalive "]);
-	for (let i = 0; i < 100; i++) assert.deepEqual(asked("N/p1/grid/30/Ac/Power"), []); // the snapshot
-	assert.deepEqual(asked("N/p1/full_publish_completed"), []);
-	const answers = Array.from({ length: 20 }, () => asked("N/p1/grid/30/Ac/Power")).flat();
-	assert.deepEqual(answers, Array.from({ length: 2 }, () => 'R/p1/keepalive {"keepalive-options":["suppress-republish"]}'));
-	assert.deepEqual(asked("N/p2/system/0/Serial"), ["R/p2/keepalive "]);
+	const text = (out: readonly OutMessage[]): readonly string[] => out.map(({ topic, payload }) => `${topic} ${typeof payload === "string" ? payload : ""}`);
+	const hear = (topic: string, at: number, retained = false): readonly string[] => text(gx.hear(message(topic, { value: 1 }, retained), at)?.send ?? []);
+	const stay = 'R/p1/keepalive {"keepalive-options":["suppress-republish"]}';
+	assert.deepEqual(text(gx.due(1_000)), []);
+	assert.deepEqual(hear("N/p1/system/0/Serial", 10_000), ["R/p1/keepalive "]);
+	for (let at = 10_000; at < 40_000; at += 1_000) {
+		assert.deepEqual(hear("N/p1/grid/30/Ac/Power", at), []);
+		assert.deepEqual(text(gx.due(at)), []);
+	}
+	assert.deepEqual(text(gx.due(40_000)), [stay]);
+	assert.deepEqual(text(gx.due(40_001)), []);
+	assert.deepEqual(text(gx.due(70_000)), [stay]);
+	assert.deepEqual(text(gx.due(100_000)), ["R/p1/keepalive "], "its last word was at 39 s");
+	hear("N/p1/grid/30/Ac/Power", 100_500);
+	assert.deepEqual(text(gx.due(90_000)), [stay], "a clock that was set back");
+	assert.deepEqual(hear("N/p2/system/0/Serial", 91_000, true), ["R/p2/keepalive "], "a retained one is a name, and no life");
+	assert.deepEqual(text(gx.due(92_000)), ["R/p2/keepalive "]);
 });
 
 test("settings and known switches are written, within their bounds, and nothing else", () => {
@@ -89,12 +100,15 @@ test("the simulated GX wakes, obeys, stays awake, and its charger leaves", async
 		assert.equal(sim.state["vebus/276/Mode"], 1);
 		await site.set(at("settings/0"), "Settings/LEDs/Enable", 0);
 		await site.set(at("system/0"), "Relay/0/State", 1);
-		for (let second = 0; second < 150; second += 5) {
+		const begin = Date.now();
+		for (let second = 5; second <= 150; second += 5) {
 			const before = broker.heard.length;
+			const { asked } = sim;
 			clock.advance(5_000);
 			await until("five more measurements", () => broker.heard.filter(({ topic }, index) => index >= before && topic.endsWith("Dc/0/Voltage")).length >= 5);
+			site.tick(begin + second * 1_000);
+			if (second % 30 === 0) await until("the next question", () => sim.asked === asked + 1);
 		}
-		assert.ok(sim.asked >= 10, String(sim.asked));
 		sim.sunset();
 		await until("the charger to be gone", () => site.availability(at("solarcharger/279")) === "offline");
 		assert.deepEqual(site.misfits, []);
