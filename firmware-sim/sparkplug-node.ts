@@ -18,6 +18,8 @@ export interface SparkplugNodeOptions extends MqttOptions {
 	readonly delay?: number;
 	/** Births give aliases, and data only these. Default true. */
 	readonly aliases?: boolean;
+	/** Its primary host: it is silent until `spBv1.0/STATE/<host>` says that this is online (section 5.4). Default: it waits for nobody. */
+	readonly host?: string;
 	readonly seed?: number;
 }
 
@@ -67,6 +69,8 @@ export class SparkplugNode {
 	readonly #net: Publisher;
 	readonly #chance: () => number;
 	readonly #timers = new Timers();
+	/** What its host said last, and of when. */
+	#host = { online: false, timestamp: -1 };
 	#bdSeq = -1;
 	#seq = 0;
 	#open = false;
@@ -81,11 +85,12 @@ export class SparkplugNode {
 			clientId: `sparkplug-${this.#node}`,
 			will: () => {
 				this.#bdSeq = (this.#bdSeq + 1) % 256;
+				this.#host = { online: false, timestamp: -1 };
 				return { topic: this.#topic("NDEATH"), payload: payload(this.#net.clock.now(), undefined, [{ name: "bdSeq", type: INT64, value: this.#bdSeq }]), retain: false };
 			},
-			subscriptions: [this.#topic("NCMD"), `${this.#topic("DCMD")}/#`],
-			announce: () => this.#births(),
-			hear: (topic, bytes) => this.#command(topic, bytes),
+			subscriptions: [this.#topic("NCMD"), `${this.#topic("DCMD")}/#`, ...(options.host === undefined ? [] : [`spBv1.0/STATE/${options.host}`])],
+			announce: () => (options.host === undefined ? this.#births() : undefined),
+			hear: (topic, bytes) => (topic.startsWith("spBv1.0/STATE/") ? this.#hostSays(bytes) : this.#command(topic, bytes)),
 		});
 	}
 
@@ -95,6 +100,11 @@ export class SparkplugNode {
 
 	get state(): ValveState {
 		return { open: this.#open, target: this.#target, voltage: this.#voltage, turns: this.#turns };
+	}
+
+	/** Does it wait for its host, and say nothing? */
+	get waiting(): boolean {
+		return this.#options.host !== undefined && !this.#host.online;
 	}
 
 	get connected(): boolean {
@@ -137,6 +147,16 @@ export class SparkplugNode {
 		return `spBv1.0/${this.#options.group ?? "Plant"}/${type}/${this.#node}${device === undefined ? "" : `/${device}`}`;
 	}
 
+	/** What is older than what it knows is the will of an earlier connection, and is nothing: section 5.4. */
+	#hostSays(bytes: Uint8Array): void {
+		const { online, timestamp } = JSON.parse(Buffer.from(bytes).toString("utf8")) as { readonly online: boolean; readonly timestamp: number };
+		const before = this.#host;
+		if (timestamp < before.timestamp) return;
+		if (before.online && !online) this.#net.say(this.#topic("NDEATH"), payload(this.#net.clock.now(), undefined, [{ name: "bdSeq", type: INT64, value: this.#bdSeq }]));
+		this.#host = { online, timestamp };
+		if (online && !before.online) this.#births();
+	}
+
 	#supply(): Metric {
 		return { name: "Supply Voltage", type: FLOAT, value: this.#voltage, unit: "V", ...this.#alias(1) };
 	}
@@ -174,6 +194,7 @@ export class SparkplugNode {
 	}
 
 	#say(type: string, metrics: readonly Metric[], device = type.startsWith("D") ? (this.#options.device ?? "valve") : undefined): void {
+		if (this.waiting) return;
 		const seq = (this.#seq + this.lose) % 256;
 		this.lose = 0;
 		this.#seq = (seq + 1) % 256;

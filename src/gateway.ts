@@ -353,9 +353,9 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 	async function change({ ending, beginning, restoring, ...rest }: Changes): Promise<void> {
 		if (isStopping) return;
 		await Promise.all(ending.map((id) => roads.stop(id)));
-		let failure: unknown;
+		let failure: Error | undefined;
 		const begun = await beginning().catch((error: unknown) => {
-			failure = error;
+			failure = error instanceof Error ? error : new Error(messageOf(error));
 			return restoring();
 		});
 		for (const road of begun) roads.add(road);

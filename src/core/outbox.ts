@@ -8,6 +8,8 @@ export interface Letter {
 	readonly to: string;
 	/** Device id of the sender; empty for the gateway itself. */
 	readonly device: string;
+	/** Of what point it tells, by which is decided whether he may still read it; nothing: of the device as a whole. */
+	readonly point?: string;
 	/** Goes before all that is not. */
 	readonly urgent: boolean;
 	/** When it happened: the source's time. */

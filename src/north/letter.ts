@@ -26,22 +26,15 @@ export interface Batch {
 	readonly letters: readonly Letter[];
 }
 
-/**
- * The id of a letter that tells of one point; the same facts give the same id, so that a letter posted twice is one letter.
- * The point is in it in plain text, for `mayHear()`: rules may change while a letter waits. It is never sent.
- *
- * @param point Empty for the device as a whole.
- */
-export function letterId(point: string, ...facts: readonly (string | number | boolean)[]): string {
-	const hash = createHash("sha256").update(JSON.stringify([point, ...facts])).digest("base64url");
-	return point === "" ? hash : `${hash}/${point}`;
+/** The id of a letter: the same facts give the same id, so that a letter posted twice is one letter. It is never sent. */
+export function letterId(...facts: readonly (string | number | boolean)[]): string {
+	return createHash("sha256").update(JSON.stringify(facts)).digest("base64url");
 }
 
 /** May its receiver still read what the letter tells? A device that is gone is judged by its id. */
-export function mayHear({ access, registry }: Pick<Verbs, "access" | "registry">, { id, to, device }: Letter): boolean {
+export function mayHear({ access, registry }: Pick<Verbs, "access" | "registry">, { to, device, point }: Letter): boolean {
 	if (device === GATEWAY_ID) return access.knows(to);
-	const slash = id.indexOf("/");
-	if (slash >= 0) return access.mayRead(to, device, id.slice(slash + 1));
+	if (point !== undefined) return access.mayRead(to, device, point);
 	return access.maySee(to, device, registry.find(device)?.device.points ?? {});
 }
 

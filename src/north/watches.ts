@@ -219,7 +219,7 @@ class AllWatches implements Watches {
 		rule.fired([reading], now); // what comes from now on is measured from here
 		await this.#tell(kept, {
 			// The same facts after a crash between the letter and what was told give the same letter.
-			id: letterId(watch.point, watch.who, watch.device, told?.at ?? 0, told ? textOf(told.value) : "", occasion, reading.at, textOf(reading.value)),
+			point: watch.point, id: letterId(watch.point, watch.who, watch.device, told?.at ?? 0, told ? textOf(told.value) : "", occasion, reading.at, textOf(reading.value)),
 			to: watch.who, device: watch.device, urgent: false, at,
 			body: eventText(watch.point, point, reading, occasion, told?.value, twin, now),
 		}, { ...watch, told: { value: reading.value, at: now } });

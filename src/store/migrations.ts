@@ -106,6 +106,7 @@ export const MIGRATIONS: readonly string[] = [
 		id TEXT NOT NULL UNIQUE,
 		receiver TEXT NOT NULL,
 		device TEXT NOT NULL,
+		point TEXT,                    -- NULL: of the device as a whole
 		urgent INTEGER NOT NULL,
 		at INTEGER NOT NULL,
 		posted INTEGER NOT NULL,       -- when it was posted, in ms since 1970

@@ -4,7 +4,7 @@ import type { Sqlite } from "./sqlite.js";
 /** What a letter costs beside its texts: its row, and its place in two indexes. */
 const LETTER_BYTES = 150;
 const BYTES = `length(id) + length(receiver) + length(device) + length(CAST(body AS BLOB)) + ${LETTER_BYTES}`;
-const COLUMNS = "id, receiver, device, urgent, at, body, batch";
+const COLUMNS = "id, receiver, device, point, urgent, at, body, batch";
 
 /** Letters, until they have arrived. */
 export class OutboxTable {
@@ -41,8 +41,8 @@ export class OutboxTable {
 		this.#letters = this.#db.number("SELECT count(*) FROM letter");
 	}
 
-	post({ id, to, device, urgent, at, body }: Letter, now: number, limit: number): number {
-		const posted = this.#db.run("INSERT OR IGNORE INTO letter (id, receiver, device, urgent, at, posted, body) VALUES (?, ?, ?, ?, ?, ?, ?)", id, to, device, Number(urgent), Math.round(at), Math.round(now), body);
+	post({ id, to, device, point, urgent, at, body }: Letter, now: number, limit: number): number {
+		const posted = this.#db.run("INSERT OR IGNORE INTO letter (id, receiver, device, point, urgent, at, posted, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", id, to, device, point ?? null, Number(urgent), Math.round(at), Math.round(now), body);
 		if (posted === 0) return 0;
 		this.#letters++;
 		this.#bytes += this.#db.number(`SELECT ${BYTES} FROM letter WHERE id = ?`, id);
@@ -103,6 +103,6 @@ export class OutboxTable {
 	}
 }
 
-function waiting([id, to, device, urgent, at, body, batch]: readonly unknown[]): Waiting {
-	return { id: String(id), to: String(to), device: String(device), urgent: urgent === 1, at: Number(at), body: String(body), ...(batch !== null && { batch: String(batch) }) };
+function waiting([id, to, device, point, urgent, at, body, batch]: readonly unknown[]): Waiting {
+	return { id: String(id), to: String(to), device: String(device), ...(point !== null && { point: String(point) }), urgent: urgent === 1, at: Number(at), body: String(body), ...(batch !== null && { batch: String(batch) }) };
 }

@@ -310,10 +310,10 @@ test("when the stream has no room, it is asked again, and nothing is lost", asyn
 test("a letter about what he may no longer read is discarded unsent: a point, a device, after a restart too", async () => {
 	const outbox = new MemoryOutbox();
 	const { h, courier: c } = desk(outbox, { online: false });
-	await c.post(letter("t", { id: letterId("temperature", 1), to: BOB }));
-	await c.post(letter("h", { id: letterId("humidity", 1), to: BOB }));
+	await c.post(letter("t", { point: "temperature", id: letterId("temperature", 1), to: BOB }));
+	await c.post(letter("h", { point: "humidity", id: letterId("humidity", 1), to: BOB }));
 	await c.post(letter("p", { id: letterId("", 1), to: BOB, device: "pump-1" }));
-	await c.post(letter("gone", { id: letterId("flow", 1), device: "removed-device" }));
+	await c.post(letter("gone", { point: "flow", id: letterId("flow", 1), device: "removed-device" }));
 	await h.connect();
 	assert.deepEqual(told(h.take()).map(({ body }) => body).sort(), ["gone", "t"]); // what a device that is gone has said is still news
 	assert.deepEqual(outbox.kept.map(({ body }) => body).sort(), ["gone", "t"]);

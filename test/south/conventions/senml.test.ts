@@ -61,12 +61,18 @@ test("units of the registry are ours, others are none", () => {
 	}
 });
 
-test("times: absolute ones are told, oldest first; those relative to now have none, and of the past are an estimate", () => {
+test("times: absolute ones are told, oldest first; those relative to now count from the receipt of a live message, and where nobody knows it those of the past are an estimate", () => {
 	const base = 1_760_000_000;
 	const told = (records: unknown) => hear(records)?.told?.map(({ value, at, quality }) => [typeof value === "object" ? value.text : value, at === undefined ? undefined : at / 1_000 - base, quality]);
 	assert.deepEqual(told([{ bn: BN, bt: base, n: "a", v: 1 }, { n: "a", t: -20.5, v: 2 }, { n: "a", t: -10, v: 3 }]), [["2", -20.5, undefined], ["3", -10, undefined], ["1", 0, undefined]]);
 	assert.deepEqual(told([{ bn: BN, n: "a", t: base + 5, v: 1 }]), [["1", 5, undefined]]);
 	assert.deepEqual(told([{ bn: BN, n: "a", t: -5, v: 1 }, { n: "a", v: 2 }, { n: "a", t: -9, v: 3 }]), [["3", undefined, "estimate"], ["1", undefined, "estimate"], ["2", undefined, undefined]]);
+	const received = Date.UTC(2026, 0, 1);
+	const RELATIVE = [{ bn: BN, n: "a", t: -5, v: 1 }, { n: "a", v: 2 }, { n: "a", t: -9.5, v: 3 }];
+	for (const [retained, rows] of [[false, [["3", -9_500, undefined], ["1", -5_000, undefined], ["2", undefined, undefined]]], [true, [["3", undefined, "estimate"], ["1", undefined, "estimate"], ["2", undefined, undefined]]]] as const) {
+		const meaning = new SenMl().hear({ ...pack(RELATIVE), retained }, received);
+		assert.deepEqual(meaning?.told?.map(({ value, at, quality }) => [typeof value === "object" ? value.text : value, at === undefined ? undefined : at - received, quality]), rows);
+	}
 	assert.deepEqual(told([{ bn: BN, bt: 2 ** 28, n: "a", v: 1 }]), [["1", undefined, undefined]], "1978 is no time of a device");
 });
 

@@ -352,6 +352,39 @@ for (const aliases of [true, false]) {
 	});
 }
 
+test("a host states itself with one time in birth and will, contradicts who says that it is gone, and states its end", () => {
+	const state = (online: boolean, timestamp: number) => ({ kind: "message", topic: "spBv1.0/STATE/green", payload: JSON.stringify({ online, timestamp }), qos: 1, retain: true });
+	const said = (host: string, text: string, retained = false) => ({ kind: "message", topic: `spBv1.0/STATE/${host}`, payload: Buffer.from(text), retained }) as const;
+	const began = Number(T);
+	const sparkplug = new Sparkplug({ host: "green" });
+	assert.deepEqual(sparkplug.hear(said("green", '{"online":false,"timestamp":1}')), {}, "not connected yet");
+	const presence = sparkplug.presence(began);
+	assert.deepEqual([presence?.birth, presence?.will, presence?.farewell(began + 9)], [[state(true, began)], state(false, began), [state(false, began + 9)]]);
+	assert.deepEqual(sparkplug.hear(said("green", '{"online":false,"timestamp":1}')), { send: [state(true, began)] });
+	for (const other of [said("green", '{"online":true,"timestamp":1}'), said("green", '{"online":false}', true), said("green", "OFFLINE"), said("red", '{"online":false}')]) assert.deepEqual(sparkplug.hear(other), {});
+	assert.equal(new Sparkplug().presence(began), undefined, "without a host id nobody is told");
+});
+
+test("SparkplugNode that waits for its primary host is silent until the gateway is there, and again when it has gone", async () => {
+	const sim = new SparkplugNode({ url: broker.url, node: "press-4", host: "green", clock: systemClock, delay: 5, period: 1_000_000 });
+	ends.push(() => sim.crash());
+	await sim.start();
+	sim.report();
+	const deaf = await Listener.start(broker.url, new Sparkplug());
+	ends.push(() => deaf.stop());
+	assert.deepEqual([sim.waiting, deaf.twins.size], [true, 0]);
+	const site = await Listener.start(broker.url, new Sparkplug({ host: "green" }));
+	const device = "Plant/press-4/valve";
+	await until("its births", () => site.value(device, "Turns") !== undefined);
+	assert.equal((await site.set(device, "Outputs/Open", true))?.value, true);
+	await broker.send("spBv1.0/STATE/green", '{"online":false,"timestamp":1760000000000}'); // the will of a connection long gone
+	await until("the contradiction", () => broker.texts("spBv1.0/STATE/green").at(-1)?.includes("true") === true && broker.texts("spBv1.0/STATE/green").length === 3);
+	assert.equal(sim.waiting, false);
+	await site.stop();
+	await until("silence", () => sim.waiting && deaf.availability(device) === "offline");
+	assert.match((await broker.retained()).get("spBv1.0/STATE/green") ?? "", /^\{"online":false,"timestamp":\d{13}\}$/);
+});
+
 test("SparkplugNode that was announced before the gateway came is asked for its births, and after a loss again", async () => {
 	const sim = new SparkplugNode({ url: broker.url, node: "press-3", clock: new FakeClock() });
 	ends.push(() => sim.crash());

@@ -95,3 +95,22 @@ function encoded({ topic, payload, messageId, dup }: { readonly topic: string; r
 	const body = Buffer.concat([Buffer.from([name.length >> 8, name.length & 255]), name, Buffer.from([messageId >> 8, messageId & 255]), payload]);
 	return Buffer.concat([Buffer.from([0x32 | (dup ? 8 : 0), body.length]), body]);
 }
+
+test("the embedded broker says from its first client on that the gateway is there, and to all at its end that it is not", async () => {
+	const say = (text: string) => ({ kind: "message", topic: "here", payload: text, retain: true }) as const;
+	const broker = await startBroker({ id: "farm", listen: "127.0.0.1:0", presence: () => ({ birth: [say("on")], farewell: () => [say("off")] }) }, systemClock, (where, reason) => assert.fail(`${where} ${reason}`));
+	broker.link.listen([]);
+	const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${broker.port}`, { reconnectPeriod: 0 });
+	const heard: string[] = [];
+	const closed = new Promise<void>((resolve) => client.once("close", () => resolve()));
+	const first = new Promise<void>((resolve) => client.on("message", (_topic, payload, { retain }) => {
+		heard.push(`${payload.toString()}${retain ? " retained" : ""}`);
+		resolve();
+	}));
+	await client.subscribeAsync("here", { qos: 1 });
+	await first;
+	await broker.close();
+	await closed;
+	assert.deepEqual(heard, ["on retained", "off"]);
+	client.end(true);
+});

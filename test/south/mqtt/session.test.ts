@@ -417,6 +417,36 @@ describe("MqttLink and acknowledgements", () => {
 		await a.link.send({ ...out("t", ""), qos: 0 }, never);
 	});
 
+	test("says that it is there when all is listened to, before anything else; its will speaks when the line breaks, its farewell when it leaves", async () => {
+		const { port } = await broker();
+		const listener = run(`mqtt://127.0.0.1:${port}`, { clientId: "listener" }, ["here/#"]);
+		await listener.until(isUp(listener));
+		let connections = 0;
+		const presence = () => {
+			const number = ++connections;
+			return { birth: [out("here/me", `on ${number}`, true)], will: out("here/me", `lost ${number}`, true), farewell: () => [out("here/me", `left ${number}`, true)] };
+		};
+		const sockets: Socket[] = [];
+		const road = createServer((socket) => {
+			sockets.push(socket, socket.pipe(connect(port, "127.0.0.1")).on("error", () => undefined));
+			socket.on("error", () => undefined);
+			(sockets.at(-1) as Socket).pipe(socket);
+		});
+		await new Promise<void>((resolve) => road.listen(0, "127.0.0.1", resolve));
+		ends.push(async () => void road.close());
+		const address = road.address();
+		const a = run(`mqtt://127.0.0.1:${typeof address === "object" ? address?.port : 0}`, { clientId: "a", presence }, ["here/me"]);
+		await a.until(isUp(a));
+		await a.link.send(out("here/first", "command"), never);
+		await listener.until(() => listener.packets.length === 2);
+		for (const socket of sockets.splice(0)) socket.destroy();
+		await listener.until(() => listener.packets.length === 4);
+		await a.stop();
+		await listener.until(() => listener.packets.length === 5);
+		assert.deepEqual(listener.packets.map((packet) => `${message(packet).topic} ${text(packet)}`), ["here/me on 1", "here/first command", "here/me lost 1", "here/me on 2", "here/me left 2"]);
+		assert.deepEqual(a.faults, []);
+	});
+
 	test("unsubscribes what an earlier run wanted and this one does not", async () => {
 		const wire = await fakeBroker((socket, bytes) => {
 			if (bytes[0] === 0x10) socket.write(CONNACK(true));
