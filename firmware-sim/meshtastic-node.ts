@@ -22,6 +22,8 @@ export const FIELD_NODE = 0x00bc614e;
 export class MeshtasticNode {
 	/** What it was told is dropped: the owner has not allowed it. */
 	stuck = false;
+	/** Does its channel tell the broker what it sends? */
+	uplink = true;
 	/** What it sent on the radio. */
 	readonly sent: { readonly to: number; readonly text: string }[] = [];
 	readonly id: string;
@@ -79,15 +81,18 @@ export class MeshtasticNode {
 			return;
 		}
 		if (this.stuck || typeof wish !== "object" || wish === null || !("from" in wish) || wish.from !== this.#number || !("type" in wish) || wish.type !== "sendtext" || !("payload" in wish) || typeof wish.payload !== "string") return;
-		this.sent.push({ to: "to" in wish && typeof wish.to === "number" ? wish.to : 0xffffffff, text: wish.payload });
+		const to = "to" in wish && typeof wish.to === "number" ? wish.to : 0xffffffff;
+		this.sent.push({ to, text: wish.payload });
+		// What it sends itself goes up like what it hears, where its channel has an uplink: MQTT::onSend() of the firmware.
+		if (this.uplink) this.#net.say(this.#packet(this.#number, "text", { text: wish.payload }, to));
 	}
 
 	#seconds(): number {
 		return Math.floor(this.#net.clock.now() / 1000);
 	}
 
-	#packet(from: number, type: string, payload: object): Said {
-		const body = { channel: 0, from, hop_start: 3, hops_away: 1, id: ++this.#packets, payload, rssi: -97, sender: this.id, snr: 4.75, timestamp: this.#seconds(), to: 0xffffffff, type };
+	#packet(from: number, type: string, payload: object, to = 0xffffffff): Said {
+		const body = { channel: 0, from, hop_start: 3, hops_away: 1, id: ++this.#packets, payload, rssi: -97, sender: this.id, snr: 4.75, timestamp: this.#seconds(), to, type };
 		return { topic: `${this.#root}/2/json/LongFast/${this.id}`, text: JSON.stringify(body), qos: 1 };
 	}
 }

@@ -239,6 +239,18 @@ export function answerTo(unit: ModbusUnit, pdu: Uint8Array): Uint8Array {
 			const why = writeAll(unit.holdingRegisters, first, values);
 			return why === undefined ? pdu.slice(0, 5) : refuse(why);
 		}
+		case 23: {
+			// AP §6.17: the write is done before the read
+			const table = unit.holdingRegisters;
+			if (table === undefined) return refuse(ILLEGAL_FUNCTION);
+			const [to, amount] = [word(5), word(7)];
+			if (count < 1 || count > 125 || amount < 1 || amount > 121 || pdu[9] !== amount * 2 || pdu.length !== 10 + amount * 2) return refuse(ILLEGAL_VALUE);
+			if (cellsOf(table, first, count) === undefined) return refuse(ILLEGAL_ADDRESS);
+			const why = writeAll(table, to, Array.from({ length: amount }, (_, index) => word(10 + index * 2)));
+			if (why !== undefined) return refuse(why);
+			const cells = cellsOf(table, first, count)!;
+			return Uint8Array.from([code, count * 2, ...cells.flatMap((cell) => bigEndian(cell.read()))]);
+		}
 		default:
 			return refuse(ILLEGAL_FUNCTION);
 	}

@@ -24,7 +24,8 @@ export interface PhoneState {
  *     owntracks/<user>/<device>         location, lwt (will); retained
  *     owntracks/<user>/<device>/event   transition
  *     owntracks/<user>/<device>/info    card; retained
- *     owntracks/<user>/<device>/cmd     cmd: reportLocation
+ *     owntracks/<user>/<device>/cmd     cmd: reportLocation, dump
+ *     owntracks/<user>/<device>/dump    the answer to dump
  */
 export class OwnTracksPhone {
 	/** It hears commands and does nothing. */
@@ -83,6 +84,7 @@ export class OwnTracksPhone {
 		if (this.stuck || typeof wish !== "object" || wish === null || !("_type" in wish) || wish._type !== "cmd" || !("action" in wish) || typeof wish.action !== "string") return;
 		this.done.push(wish.action);
 		if (wish.action === "reportLocation") this.#net.say(this.#location("r"));
+		else if (wish.action === "dump") this.#net.say({ topic: `${this.base}/dump`, text: '{"_type":"dump","configuration":{"_type":"configuration","pubTopicBase":"owntracks/%u/%d"}}', qos: 1 });
 	}
 
 	#seconds(): number {

@@ -19,6 +19,7 @@ import { RuuviGateway } from "./ruuvi-gateway.js";
 import { SenmlSensor } from "./senml-sensor.js";
 import { AtModem, FirmataBoard, Mhz19, MySensorsGateway } from "./serial-obeyers.js";
 import { SerialTalker, TALKER_NAMES } from "./serial-talkers.js";
+import { Shelly25 } from "./shelly-25.js";
 import { ShellyPlug } from "./shelly-plug.js";
 import { SparkplugNode } from "./sparkplug-node.js";
 import { TasmotaPlug } from "./tasmota-plug.js";
@@ -37,7 +38,7 @@ interface Running {
 }
 
 const NAMES = [
-	"ha-climate", "ha-plug", "z2m-bridge", "homie-device", "tasmota-plug", "shelly-plug", "esphome-node", "sparkplug-node", "senml-sensor", "ruuvi-gateway", "theengs-gateway", "rtl433",
+	"ha-climate", "ha-plug", "z2m-bridge", "homie-device", "tasmota-plug", "shelly-plug", "shelly-25", "esphome-node", "sparkplug-node", "senml-sensor", "ruuvi-gateway", "theengs-gateway", "rtl433",
 	"things-stack", "chirpstack", "zwave-ui", "venus-os", "wled-strip", "owntracks-phone", "meshtastic-node", "frigate-nvr",
 	"modbus-bus", "air-sensor", "link-device", "mhz19", "mysensors", "firmata", "at-modem", ...TALKER_NAMES,
 ] as const;
@@ -96,6 +97,8 @@ async function run(name: (typeof NAMES)[number]): Promise<Running> {
 			return overMqtt(new TasmotaPlug(mqtt), ({ on }) => ({ on }));
 		case "shelly-plug":
 			return overMqtt(new ShellyPlug(mqtt), ({ on }) => ({ on }));
+		case "shelly-25":
+			return overMqtt(new Shelly25(mqtt), whole);
 		case "esphome-node":
 			return overMqtt(new EspHomeNode(mqtt), ({ pump }) => ({ pump }));
 		case "sparkplug-node":

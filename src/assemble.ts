@@ -206,7 +206,11 @@ function memoryOf(link: string, before: Before): Memory {
 
 /** A road as the surroundings want it. @throws {GatewayError} */
 export async function buildRoad(plan: Plan, surroundings: Surroundings, before: Before): Promise<Road> {
-	const described = await before.descriptions(plan.id);
+	// Without them the first readings that a broker has kept may mean nothing; that is no reason to have no link.
+	const described = await before.descriptions(plan.id).catch((error: unknown) => {
+		surroundings.log.warn({ link: plan.id, reason: messageOf(error) }, `Cannot read what was said about the devices of link "${plan.id}"`);
+		return [];
+	});
 	const road = await plan.build(surroundings, before);
 	return { ...road, described, link: surroundings.around?.(road.link) ?? road.link };
 }

@@ -110,8 +110,9 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 
 	function carry(road: RunningRoad, packet: Packet): void {
 		let entries: readonly Entry[] = [];
+		let isKnown = false;
 		try {
-			entries = take(road, road.dialect.decode(packet), packet);
+			({ entries, isKnown } = take(road, road.dialect.decode(packet), packet));
 		} catch (error) {
 			// A decoder never throws for what it is fed: this is a bug, and one message must not end the link.
 			log.error({ err: error, link: road.link.id }, `Cannot decode a message of link "${road.link.id}": ${messageOf(error)}`);
@@ -119,23 +120,28 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 		if (packet.delivery && entries.length > 0) {
 			// Acknowledged when they are on disk. If the journal is closed before, its sender tells it again.
 			store.append(entries, { link: road.link.id, ...packet.delivery }).then(() => packet.taken(), () => undefined);
+		} else if (packet.delivery && isKnown) {
+			store.flush().then(() => packet.taken(), () => undefined); // the one before may be in memory still
 		} else {
 			store.note(entries);
 			packet.taken();
 		}
 	}
 
-	/** @returns What belongs into the journal. */
-	function take({ link }: Road, meaning: Meaning, packet: Packet): Entry[] {
+	/** @returns What belongs into the journal, and whether something of it was told before. */
+	function take({ link }: Road, meaning: Meaning, packet: Packet): { readonly entries: readonly Entry[]; readonly isKnown: boolean } {
 		const now = clock.now();
 		const live = packet.body.kind !== "message" || !packet.body.retained;
 		const entries: Entry[] = [];
+		let isKnown = false;
 		remember(link.id, meaning, packet);
 		for (const announcement of meaning.announced ?? []) announce(link.id, announcement);
 		for (const address of meaning.gone ?? []) remove(link.id, address);
 		for (const [twin, told] of byTwin(link.id, meaning.told ?? [])) {
 			const readings = told.flatMap((each) => readingOf(twin, each, live, packet.received));
-			entries.push(...entriesOf(twin, readings));
+			const news = entriesOf(twin, readings);
+			isKnown ||= live && news.length < readings.length;
+			entries.push(...news);
 			counts.received += readings.length;
 			tell(twin.apply(readings, live, now));
 		}
@@ -144,7 +150,7 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 		for (const { where, reason, sample } of meaning.misfits ?? []) faults.count(`${link.id}: ${where}`, reason, sample);
 		if (meaning.filters) listenSoon(link.id);
 		for (const out of meaning.send ?? []) void commands.forward(link, out, stopping.signal).catch((error: unknown) => log.debug({ link: link.id }, messageOf(error)));
-		return entries;
+		return { entries, isKnown };
 	}
 
 	/** A message by which a device was described is heard again at the next start. */
@@ -366,7 +372,8 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 			report.replace(newReports, clock.now());
 			for (const twin of registry.all()) report.follow(twin, clock.now());
 		}
-		for (const twin of [...registry.all()]) settle(twin, ending, namings !== undefined);
+		for (const twin of [...registry.all()]) settle(twin, ending);
+		if (namings) rename();
 		for (const road of begun) {
 			for (const announcement of road.dialect.announced()) announce(road.link.id, announcement);
 			recall(road);
@@ -385,8 +392,8 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 	}
 
 	/** What becomes of a device under another config. */
-	function settle(twin: Twin, ending: readonly string[], renamed: boolean): void {
-		const { id, link, source } = twin.device;
+	function settle(twin: Twin, ending: readonly string[]): void {
+		const { link, source } = twin.device;
 		const road = roads.get(link);
 		const fixed = road && ending.includes(link) ? road.dialect.announced() : [];
 		if (!road || (fixed.length > 0 && !fixed.some(({ address }) => address.toLowerCase() === source.address.toLowerCase()))) {
@@ -394,13 +401,28 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 			return gone(twin, "is no longer in the config");
 		}
 		if (ending.includes(link)) tell(twin.link(linkDown(link), clock.now(), road.kind));
-		if (!renamed || registry.isNamed(twin)) return;
-		if (registry.idOf(link, source) === id) return void announce(link, source);
-		// Another id is another address: for everybody who knew it, it is gone.
-		const readings = [...twin.readings.values()];
-		registry.remove(link, source.address);
-		each((module) => module.removed?.(twin));
-		announce(link, source)?.restore(readings);
+	}
+
+	/** The config names devices in another way. Another id is another address: for everybody who knew the old one, it is gone. */
+	function rename(): void {
+		const changed = [...registry.all()].filter((twin) => !registry.isNamed(twin));
+		for (const twin of changed) {
+			if (registry.idOf(twin.device.link, twin.device.source) === twin.device.id) continue;
+			each((module) => module.removed?.(twin));
+			report.forget(twin);
+			registry.free(twin); // several may change places
+		}
+		for (const twin of [...registry.all()]) {
+			if (changed.includes(twin) || !registry.isDisowned(twin)) continue;
+			registry.remove(twin.device.link, twin.device.source.address);
+			gone(twin, "has an id that the config gives to another device now");
+		}
+		for (const twin of changed) {
+			const { link, source } = twin.device;
+			if (announce(link, source)) continue;
+			registry.remove(link, source.address);
+			store.forget(twin);
+		}
 	}
 
 	async function moveTo(next: Stream): Promise<void> {

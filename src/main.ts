@@ -1,6 +1,4 @@
-// The process: arguments, signals, exit code.
-import { runProgram } from "./cli/program.js";
-import { messageOf } from "./core/errors.js";
+// The process: arguments, signals, exit code. Signals are listened to before anything else is loaded: that takes a while on a small machine.
 
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -10,7 +8,19 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 	});
 }
 /** SIGHUP: read the config again. Where the terminal that we run in is closed, it means the end, as for every program. */
-const onHangup = (run: () => void): void => void process.on("SIGHUP", () => (process.stdin.isTTY ? stop.abort("SIGHUP") : run()));
+let hangup: (() => void) | undefined;
+let isHangupAsked = false;
+if (process.argv[2] === "run") {
+	process.on("SIGHUP", () => {
+		if (process.stdin.isTTY) stop.abort("SIGHUP");
+		else if (hangup) hangup();
+		else isHangupAsked = true;
+	});
+}
+const onHangup = (run: () => void): void => {
+	hangup = run;
+	if (isHangupAsked) run();
+};
 
 // Whoever reads the output of a command may stop reading: `jidway devices | head`. The gateway goes on without its log.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -18,8 +28,11 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 try {
+	const { runProgram } = await import("./cli/program.js");
 	process.exit(await runProgram(process.argv.slice(2), { stop: stop.signal, onHangup }));
 } catch (error) {
-	console.error(error instanceof Error ? error.stack : messageOf(error));
+	console.error(error instanceof Error ? error.stack : String(error));
 	process.exit(1);
 }
+
+export {};

@@ -2,7 +2,7 @@
 import { buildRoad, buildStream, type LoadedGateway, namings, reportsOf, settingsOf, type Surroundings } from "./assemble.js";
 import { type Difference, differenceLine, differences } from "./config/differences.js";
 import { Access } from "./core/access.js";
-import { GatewayError } from "./core/errors.js";
+import { GatewayError, messageOf } from "./core/errors.js";
 import type { Changes, Gateway } from "./gateway.js";
 import type { Store } from "./store/store.js";
 
@@ -23,16 +23,28 @@ export interface Effect {
 /** Addresses and folders that everything else stands on. */
 const RESTART_KEYS: ReadonlySet<string> = new Set(["gateway.id", "gateway.data", "uplink.kind", "uplink.domain"]);
 
-/** Compare. Nothing is touched. */
-export function effectOf(running: LoadedGateway, next: LoadedGateway): Effect {
+/** A config was refused although it is right: a link could not be made. */
+export class RefusedError extends GatewayError {
+	/** Links of the config of before that could not be opened again either. */
+	readonly missing: ReadonlySet<string>;
+
+	constructor(cause: unknown, missing: ReadonlySet<string>) {
+		super("bad-config", `${messageOf(cause)}${missing.size === 0 ? "" : `; and link ${[...missing].map((id) => `"${id}"`).join(", ")} could not be opened again: its devices are gone until the config is read anew`}`, { cause });
+		this.missing = missing;
+	}
+}
+
+/** Compare. Nothing is touched. @param missing Links of the running config that are not open. */
+export function effectOf(running: LoadedGateway, next: LoadedGateway, missing: ReadonlySet<string> = new Set()): Effect {
 	const found = differences(running.config, next.config);
 	const top = (key: string): Difference[] => found.filter(({ path }) => path[0] === key);
 	const ids = [...next.plans.keys()];
+	const isOpen = (id: string): boolean => running.plans.has(id) && !missing.has(id);
 	return {
 		differences: found,
-		reopened: ids.filter((id) => running.plans.has(id) && running.plans.get(id)!.make !== next.plans.get(id)!.make),
-		opened: ids.filter((id) => !running.plans.has(id)),
-		closed: [...running.plans.keys()].filter((id) => !next.plans.has(id)),
+		reopened: ids.filter((id) => isOpen(id) && running.plans.get(id)!.make !== next.plans.get(id)!.make),
+		opened: ids.filter((id) => !isOpen(id)),
+		closed: [...running.plans.keys()].filter((id) => isOpen(id) && !next.plans.has(id)),
 		reconnects: top("uplink").length > 0 || found.some(({ path }) => path.join(".") === "limits.stanza"),
 		needsRestart: found.map(({ path }) => path.slice(0, 2).join(".")).filter((key) => RESTART_KEYS.has(key)),
 	};
@@ -55,10 +67,11 @@ export function effectLines({ differences: found, reopened, opened, closed, reco
  * Let a running gateway take another config.
  *
  * @returns What it changed.
- * @throws {GatewayError} `bad-config` for what needs a restart, and when a link cannot be made: then all is as before.
+ * @param missing Links of the running config that are not open.
+ * @throws {GatewayError} `bad-config` for what needs a restart; {RefusedError} when a link cannot be made: then all is as before, as far as it says.
  */
-export async function applyConfig(gateway: Gateway, store: Store, running: LoadedGateway, next: LoadedGateway, surroundings: Surroundings): Promise<Effect> {
-	const effect = effectOf(running, next);
+export async function applyConfig(gateway: Gateway, store: Store, running: LoadedGateway, next: LoadedGateway, surroundings: Surroundings, missing: ReadonlySet<string> = new Set()): Promise<Effect> {
+	const effect = effectOf(running, next, missing);
 	const { reopened, opened, closed, reconnects, needsRestart } = effect;
 	if (needsRestart.length > 0) throw new GatewayError("bad-config", `Cannot change ${needsRestart.map((key) => `"${key}"`).join(", ")} while running: restart Jidway for that`);
 	const touches = (...keys: readonly string[]): boolean => effect.differences.some(({ path }) => keys.includes(path[0]!));
@@ -72,16 +85,28 @@ export async function applyConfig(gateway: Gateway, store: Store, running: Loade
 			throw error;
 		}
 	};
-	await gateway.change({
+	const lost = new Set(missing);
+	const changes: Changes = {
 		ending: [...reopened, ...closed],
 		beginning: () => build(next, [...reopened, ...opened]),
-		restoring: () => build(running, [...reopened, ...closed]),
+		async restoring() {
+			const restored = await Promise.all([...reopened, ...closed].map((id) => build(running, [id]).catch(() => {
+				lost.add(id);
+				return [];
+			})));
+			return restored.flat();
+		},
 		...(touches("gateway") && { name: next.config.gateway.name }),
 		...(touches("access") && { access: new Access(next.config.access) }),
 		...(touches("devices", "links") && { namings: namings(next.config) }),
 		...(touches("report") && { reports: reportsOf(next.config) }),
 		...(touches("history", "outbox") && { settings: settingsOf(next.config) }),
 		...(reconnects && { stream: buildStream(next.config, surroundings) }),
-	});
+	};
+	try {
+		await gateway.change(changes);
+	} catch (error) {
+		throw new RefusedError(error, lost);
+	}
 	return effect;
 }

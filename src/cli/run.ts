@@ -6,7 +6,7 @@ import { startGateway } from "../gateway.js";
 import { answerLocal } from "../local.js";
 import { createLog } from "../log.js";
 import { recorded } from "../record.js";
-import { applyConfig, type Effect, effectLines, effectOf } from "../reload.js";
+import { applyConfig, type Effect, effectLines, effectOf, RefusedError } from "../reload.js";
 import { systemClock } from "../system-clock.js";
 import { type ControlRequest, serveControl } from "../web/control-socket.js";
 import { type HealthServer, serveHealth } from "../web/health.js";
@@ -35,7 +35,18 @@ export async function run(configFile: string, recordTo: string | undefined, { st
 	const plain: Surroundings = { clock: systemClock, random: Math.random, newId: randomUUID, log, version: packageVersion(), utcOffset: (at) => -new Date(at).getTimezoneOffset() };
 	const surroundings = recordTo === undefined ? plain : recorded(plain, loaded, recordTo);
 	const closing: (() => Promise<void>)[] = [];
-	const closeAll = async (): Promise<void> => void (await Promise.all(closing.splice(0).map((close) => close())));
+	/** Whatever hangs, the process ends. */
+	const endSoon = (): void => {
+		setTimeout(() => {
+			log.error({}, `Cannot stop within ${STOP_WITHIN_MS / 1_000} s: something hangs, ending anyway`);
+			process.exit(1);
+		}, STOP_WITHIN_MS).unref();
+	};
+	const closeAll = async (): Promise<void> => {
+		endSoon();
+		await Promise.all(closing.splice(0).map((close) => close()));
+	};
+	stop.addEventListener("abort", endSoon, { once: true });
 	let answer = async (_request: ControlRequest): Promise<unknown> => {
 		throw new GatewayError("busy", "Cannot answer yet: the gateway is starting");
 	};
@@ -61,8 +72,10 @@ export async function run(configFile: string, recordTo: string | undefined, { st
 		const { parts, addressOf } = await loaded.open(surroundings);
 		const gateway = startGateway(parts);
 		closing.push(gateway.stop);
+		/** Links of the present config that could not be opened again when another one was refused. */
+		let missing: ReadonlySet<string> = new Set();
 		answer = async (request) => {
-			if (request.ask === "diff") return effectLines(effectOf(loaded, loadGateway(request.file, process.env)));
+			if (request.ask === "diff") return effectLines(effectOf(loaded, loadGateway(request.file, process.env), missing));
 			return answerLocal(gateway, parts.store, addressOf, systemClock, request);
 		};
 		status = gateway.status;
@@ -75,8 +88,10 @@ export async function run(configFile: string, recordTo: string | undefined, { st
 			const moved = listen === loaded.config.web.listen ? undefined : await serve(listen);
 			let effect: Effect;
 			try {
-				effect = await applyConfig(gateway, parts.store, loaded, next, surroundings);
+				effect = await applyConfig(gateway, parts.store, loaded, next, surroundings, missing);
+				missing = new Set();
 			} catch (error) {
+				if (error instanceof RefusedError) missing = error.missing;
 				await moved?.close();
 				throw error;
 			}
@@ -104,13 +119,7 @@ export async function run(configFile: string, recordTo: string | undefined, { st
 		if (isAsked) reloadNow();
 		await Promise.race([gateway.ended, new Promise<void>((resolve) => (stop.aborted ? resolve() : stop.addEventListener("abort", () => resolve(), { once: true })))]);
 		log.info({}, "Stopping");
-		const hung = setTimeout(() => {
-			log.error({}, `Cannot stop within ${STOP_WITHIN_MS / 1_000} s: something hangs, ending anyway`);
-			process.exit(1);
-		}, STOP_WITHIN_MS);
-		hung.unref();
 		await Promise.all([manager.stopping(), closeAll()]);
-		clearTimeout(hung);
 		log.info({}, "Stopped");
 		return 0;
 	} catch (error) {

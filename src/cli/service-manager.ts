@@ -25,7 +25,11 @@ export function serviceManager(env: Readonly<Record<string, string | undefined>>
 	let feeding: NodeJS.Timeout | undefined;
 	let isTold = false;
 
-	function send(...states: readonly string[]): Promise<void> {
+	/** One after the other: each is a process of its own, and two at once may come in the wrong order. */
+	let sent: Promise<void> = Promise.resolve();
+	const send = (...states: readonly string[]): Promise<void> => (sent = sent.then(() => notify(...states)));
+
+	function notify(...states: readonly string[]): Promise<void> {
 		return new Promise((resolve) => {
 			const child = spawn("systemd-notify", states, { stdio: "ignore", timeout: SEND_WITHIN_MS });
 			child.once("error", (error) => {

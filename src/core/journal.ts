@@ -64,6 +64,8 @@ export interface Bucket {
 	readonly numbers?: { readonly min: Value; readonly mean: Value; readonly max: Value };
 	/** The last value, of any kind. */
 	readonly last: Value;
+	/** The source time of that one. */
+	readonly lastAt: UnixMillis;
 }
 
 /** How much there is. */

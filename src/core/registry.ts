@@ -54,6 +54,17 @@ export class Registry {
 		return JSON.stringify(this.#named(device.link, device.source)) === JSON.stringify(device);
 	}
 
+	/** Take its id from a twin, which gets one again when it is announced: several may change theirs at once. */
+	free(twin: Twin): void {
+		this.#free(twin);
+	}
+
+	/** Does the config give its id to another device? */
+	isDisowned({ device }: Twin): boolean {
+		const reserved = this.#reserved.get(device.id);
+		return reserved !== undefined && ![device.address, ...(device.aliases ?? [])].some((address) => place(device.link, address) === reserved);
+	}
+
 	/** The id that a device of this place has, or would have. */
 	idOf(link: string, announcement: Announcement): string {
 		return this.#named(link, announcement).id;
@@ -73,7 +84,7 @@ export class Registry {
 			this.#claim(device, places, [known, ...others]);
 			// What was two devices is one now, known by several addresses.
 			for (const other of others) this.#drop(other);
-			this.#byId.delete(known.device.id);
+			this.#free(known);
 			known.redefine(device);
 			this.#byId.set(device.id, known);
 			for (const at of places) this.#byPlace.set(at, known);
@@ -119,8 +130,12 @@ export class Registry {
 		return this.#byId.size;
 	}
 
+	#free(twin: Twin): void {
+		if (this.#byId.get(twin.device.id) === twin) this.#byId.delete(twin.device.id);
+	}
+
 	#drop(twin: Twin): void {
-		this.#byId.delete(twin.device.id);
+		this.#free(twin);
 		for (const [at, other] of this.#byPlace) if (other === twin) this.#byPlace.delete(at);
 	}
 

@@ -164,6 +164,7 @@ const registerKeys = {
 	labels: z.record(z.string().regex(/^-?\d{1,10}$/, "must be a whole number"), z.string().min(1)).optional(),
 	invalid: z.array(z.union([z.int(), z.string().regex(/^0x[0-9a-fA-F]{1,16}$/, "must be a whole number or a text like 0x7FFF")])).default([]),
 	multiple: z.boolean().default(false),
+	together: z.boolean().optional(),
 };
 const wordKeys = {
 	key: z.string().min(1).max(64).optional(),
@@ -406,6 +407,7 @@ function modbusDefinition(raw: RawModbus, file: string, complain: Complain): Mod
 			labels: new Map(Object.entries(at.labels ?? {}).map(([number, label]) => [BigInt(number), label])),
 			invalid: at.invalid.map((bits) => BigInt.asUintN(16 * Math.max(1, widthOf(at.type)), BigInt(bits))),
 			multiple: at.multiple,
+			...(at.together && { together: true as const }),
 		};
 		const oneBit = at.table === "coil" || at.table === "discrete";
 		if (oneBit && at.type !== "bool") complain([...path, "at", "type"], `a ${at.table} is one bit: its type is bool`);
@@ -415,6 +417,8 @@ function modbusDefinition(raw: RawModbus, file: string, complain: Complain): Mod
 		if ((at.type === "bits") !== (at.mask !== undefined)) complain([...path, "at", at.mask === undefined ? "type" : "mask"], "bits need a mask, and only they have one");
 		if (rest.access !== "r" && (at.table === "input" || at.table === "discrete")) complain([...path, "access"], `a register of the table "${at.table}" cannot be written`);
 		if (rest.access !== "r" && at.type === "bits") complain([...path, "access"], "bits of a register cannot be written: the other bits would be lost");
+		if (at.together && (at.table !== "holding" || rest.access !== "rw")) complain([...path, "at", "together"], "function 23 writes and reads holding registers: the table is holding, and the access rw");
+		if (at.together && at.multiple) complain([...path, "at", "together"], "a write is by function 16 (multiple) or by 23 (together)");
 		if (rest.labels !== undefined) complain([...path, "labels"], "of registers, labels belong into at: a number for each");
 		if (rest.kind === "enum" && at.type === "f32") complain([...path, "at", "type"], "an enum is a whole number");
 		if (at.register + lengthOf(place) > 65_536) complain([...path, "at", "register"], "it reaches beyond register 65535");

@@ -97,6 +97,8 @@ export interface OutRegisters {
 	readonly values: readonly number[];
 	/** Use function 15 or 16 even for one value: some devices know no other. */
 	readonly multiple?: boolean;
+	/** Of holding registers: write and read back in one transaction, by function 23. */
+	readonly together?: boolean;
 }
 export type Outgoing = OutMessage | OutLine | OutFrame | OutRegisters | LinkSetting;
 

@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fsyncSync, openSync, statSync, unlinkSync } from "node:fs";
 import { DescriptionTable } from "./description-table.js";
+import { FileWalk } from "./file-walk.js";
 import { JournalTables } from "./journal-tables.js";
 import { readBuckets, readExtent, readRows, type Steps } from "./journal-reads.js";
 import { OutboxTable } from "./outbox-table.js";
@@ -22,15 +23,19 @@ export class Database {
 	readonly #retention: Retention;
 	readonly #meter: WalMeter;
 	readonly #file: string;
+	/** The file was not checked when it was opened: this is done meanwhile. */
+	#walk: FileWalk | undefined;
 	#limits: Limits;
 	#figures: Pick<Figures, "fileBytes" | "oldest"> = { fileBytes: 0, oldest: undefined };
 
-	/** @throws What SQLite says: see `isDamage()`. */
+	/** A file that was closed well is looked through later, see `look()`; any other one now. @throws What SQLite says: see `isDamage()`. */
 	constructor(file: string, limits: Limits) {
 		this.#file = file;
 		this.#limits = limits;
-		this.#db = Sqlite.open(file);
+		let isClean = false;
+		this.#db = Sqlite.open(file, (db) => (isClean = wasClosedWell(db)));
 		try {
+			if (isClean) this.#walk = new FileWalk(this.#db);
 			this.#db.run("DELETE FROM series WHERE NOT EXISTS (SELECT 1 FROM entry WHERE series = id) AND NOT EXISTS (SELECT 1 FROM inbox WHERE series = id)");
 			this.#journal = this.#db.transaction(() => new JournalTables(this.#db));
 			this.#outbox = new OutboxTable(this.#db);
@@ -104,6 +109,12 @@ export class Database {
 		return isMore;
 	}
 
+	/** One step of looking through the file. @returns Is there more to do? @throws `SQLITE_CORRUPT` when a page cannot be. */
+	look(): boolean {
+		if (!this.#walk?.step()) this.#walk = undefined;
+		return this.#walk !== undefined;
+	}
+
 	/** Move a chunk out of the inbox, however little there is. @returns Is there more? */
 	empty(): boolean {
 		return this.#journal.move(Infinity);
@@ -168,6 +179,11 @@ export class Database {
 	#measure(): void {
 		this.#figures = { fileBytes: statSync(this.#file).size, oldest: this.#retention.oldest };
 	}
+}
+
+/** Is the newest row of the journal older than the last clean end? */
+function wasClosedWell(db: Sqlite): boolean {
+	return db.number("SELECT value FROM meta WHERE key = 'clean'") >= Math.max(1, db.number("SELECT max(seq) FROM inbox"), db.number("SELECT value FROM meta WHERE key = 'moved'"));
 }
 
 /** Copy a database, while it is written to, into a new file of mode 0600. @throws EEXIST when there is one, and what SQLite says. */

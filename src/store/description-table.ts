@@ -14,9 +14,12 @@ const MAX_BYTES = 32 * 1_048_576;
 /** The messages by which devices were described: after a restart a broker hands out first what it has kept for us, and says only then what that means. */
 export class DescriptionTable {
 	readonly #db: Sqlite;
+	/** What all of them take. A transaction that fails after a change makes it a little wrong, until the next start. */
+	#bytes: number;
 
 	constructor(db: Sqlite) {
 		this.#db = db;
+		this.#bytes = db.number("SELECT sum(length(payload) + length(topic)) FROM description");
 	}
 
 	/** In the order in which they came last. */
@@ -28,12 +31,14 @@ export class DescriptionTable {
 	/** @returns 0 when there is no room for it. */
 	put({ link, topic, payload, retained }: Description): number {
 		const size = payload.length + topic.length;
-		const used = this.#db.number("SELECT sum(length(payload) + length(topic)) FROM description WHERE NOT (link = ? AND topic = ?)", link, topic);
 		this.drop(link, topic);
-		return used + size > MAX_BYTES ? 0 : this.#db.run("INSERT INTO description (link, topic, payload, retained) VALUES (?, ?, ?, ?)", link, topic, Buffer.from(payload), Number(retained));
+		if (this.#bytes + size > MAX_BYTES) return 0;
+		this.#bytes += size;
+		return this.#db.run("INSERT INTO description (link, topic, payload, retained) VALUES (?, ?, ?, ?)", link, topic, Buffer.from(payload), Number(retained));
 	}
 
 	drop(link: string, topic: string): number {
+		this.#bytes -= this.#db.number("SELECT length(payload) + length(topic) FROM description WHERE link = ? AND topic = ?", link, topic);
 		return this.#db.run("DELETE FROM description WHERE link = ? AND topic = ?", link, topic);
 	}
 }

@@ -7,32 +7,48 @@ import type { Sqlite } from "./sqlite.js";
 
 /** A page as the contract of History bounds it. */
 const MAX_ROWS = 1_000;
-/** Rows read in one go; then whoever wants to write may. */
+/** Rows read in one go, some ten milliseconds; then whoever wants to write may. */
 const SLICE = 4_000;
+/** Rows in memory at a time, all series together. */
+const MOST_HELD = 8_000;
+/** Rows of one series that are read first: each time after that there are twice as many. */
+const LEAST = 8;
 /** Rows counted in one go. */
 const COUNT_SLICE = 50_000;
+
+/** Rows keep their key when they are moved from the one table to the other: whatever is moved between two pages, each is found once. */
+const PAGE = `
+	SELECT at, seq, received, flags, value FROM entry WHERE series = ? AND at >= ? AND (at > ? OR seq > ?) AND at < ? AND seq <= ?
+	UNION ALL
+	SELECT late.at, late.seq, received, flags, value FROM late CROSS JOIN inbox ON inbox.seq = late.seq WHERE late.series = ? AND late.at >= ? AND (late.at > ? OR late.seq > ?) AND late.at < ? AND late.seq <= ?
+	ORDER BY 1, 2 LIMIT ?`;
 
 /** Work that can be put down between two steps: it yields when others should have their turn. */
 export type Steps<Result> = Generator<undefined, Result, undefined>;
 
-/** One series of `entry`, page by page. */
+/** One series, page by page. */
 class SeriesReader {
 	#page: readonly (readonly unknown[])[] = [];
 	#next = 0;
 	#isLast = false;
 	head: Entered | undefined;
 
-	constructor(private readonly db: Sqlite, private readonly id: number, private readonly size: number, private cursor: readonly [number, number], private readonly to: number, private readonly moved: number) {
-		this.advance();
-	}
+	/**
+	 * @param size Rows of the first page.
+	 * @param most Rows of any page.
+	 * @param last Rows that came later are left out.
+	 */
+	constructor(private readonly db: Sqlite, private readonly id: number, private size: number, private readonly most: number, private cursor: readonly [number, number], private readonly to: number, private readonly last: number) {}
 
 	/** @returns How many rows were read from the file. */
 	advance(): number {
 		let read = 0;
 		if (this.#next === this.#page.length && !this.#isLast) {
-			this.#page = this.db.all("SELECT at, seq, received, flags, value FROM entry WHERE series = ? AND at >= ? AND (at > ? OR seq > ?) AND at < ? AND seq <= ? ORDER BY at, seq LIMIT ?", this.id, this.cursor[0], ...this.cursor, this.to, this.moved, this.size);
+			const where = [this.id, this.cursor[0], ...this.cursor, this.to, this.last];
+			this.#page = this.db.all(PAGE, ...where, ...where, this.size);
 			this.#isLast = this.#page.length < this.size;
 			this.#next = 0;
+			this.size = Math.min(this.most, 2 * this.size);
 			read = this.#page.length;
 			const end = this.#page.at(-1);
 			if (end) this.cursor = [Number(end[0]), Number(end[1])];
@@ -44,28 +60,32 @@ class SeriesReader {
 	}
 }
 
-/** The rows that are not in `entry` yet: those of the inbox, and those in memory. */
-function recent(db: Sqlite, journal: JournalTables, wanted: Wanted, after: readonly [number, number]): Entered[] {
-	const ids = new Set(wanted.series.map(({ id }) => id));
-	const isIn = ({ at, seq }: Entered): boolean => at < wanted.to && (at > after[0] || (at === after[0] && seq > after[1]));
+/** The rows that are in no table yet. */
+function unwritten(journal: JournalTables, wanted: Wanted, after: readonly [number, number]): Entered[] {
 	const found: Entered[] = [];
-	if (journal.inbox > 0 && ids.size > 0) {
-		for (const [seq, series, at, received, flags, value] of db.all("SELECT seq, series, at, received, flags, value FROM inbox WHERE series IN (SELECT value FROM json_each(?)) AND at >= ? AND at < ?", JSON.stringify([...ids]), after[0], wanted.to)) {
-			found.push({ seq: Number(seq), series: Number(series), at: Number(at), received: Number(received), flags: Number(flags), value: String(value) });
-		}
-	}
 	for (let row = 0; row < wanted.unwritten.seq.length; row++) if (wanted.unwritten.seq[row]! > journal.last) found.push(entered(wanted.unwritten, row));
-	return found.filter(isIn).sort((a, b) => a.at - b.at || a.seq - b.seq);
+	return found.filter(({ at, seq }) => at < wanted.to && (at > after[0] || (at === after[0] && seq > after[1]))).sort((a, b) => a.at - b.at || a.seq - b.seq);
 }
 
 /** All rows that are wanted, oldest first: what was there when it was asked for, whatever is moved meanwhile. */
 function* stream(db: Sqlite, journal: JournalTables, wanted: Wanted, after: readonly [number, number], expected: number): Generator<Entered | undefined, void, undefined> {
-	const moved = journal.moved;
-	const late = recent(db, journal, wanted, after);
-	const size = Math.min(SLICE, Math.max(32, Math.ceil((2 * expected) / Math.max(1, wanted.series.length))));
-	const readers = wanted.series.map(({ id }) => new SeriesReader(db, id, size, after, wanted.to, moved)).filter(({ head }) => head !== undefined);
-	let nextLate = 0;
+	journal.indexInbox();
+	const last = journal.last;
+	const late = unwritten(journal, wanted, after);
+	const most = Math.max(LEAST, Math.floor(MOST_HELD / Math.max(1, wanted.series.length)));
+	const size = Math.min(most, Math.max(LEAST, Math.ceil((1.2 * expected) / Math.max(1, wanted.series.length))));
+	const readers: SeriesReader[] = [];
 	let read = 0;
+	for (const { id } of wanted.series) {
+		const reader = new SeriesReader(db, id, size, most, after, wanted.to, last);
+		read += reader.advance();
+		if (reader.head) readers.push(reader);
+		if (read >= SLICE) {
+			read = 0;
+			yield undefined;
+		}
+	}
+	let nextLate = 0;
 	for (;;) {
 		let best: SeriesReader | undefined;
 		for (const reader of readers) if (reader.head && (!best?.head || before(reader.head, best.head))) best = reader;
@@ -113,13 +133,15 @@ class Sum {
 	#min: Numeric | undefined;
 	#max: Numeric | undefined;
 	#last: Value = "";
+	#lastAt = 0;
 	#unit = "";
 
 	constructor(private readonly point: string, private readonly at: number) {}
 
-	add(value: Value, unit: string): void {
+	add(value: Value, at: number, unit: string): void {
 		this.#count++;
 		this.#last = value;
+		this.#lastAt = at;
 		this.#unit = unit;
 		if (!isNumeric(value)) return;
 		this.#numbers++;
@@ -134,7 +156,7 @@ class Sum {
 		const unit = unitOf(this.#unit);
 		const mean = numericFromNumber(this.#sum / this.#numbers, this.#decimals + 1) ?? numericFromText("0")!;
 		return {
-			point: this.point, at: this.at, count: this.#count, last: this.#last, ...(unit !== undefined && { unit }),
+			point: this.point, at: this.at, count: this.#count, last: this.#last, lastAt: this.#lastAt, ...(unit !== undefined && { unit }),
 			...(this.#min && this.#max && { numbers: { min: this.#min, max: this.#max, mean } }),
 		};
 	}
@@ -165,18 +187,24 @@ export function* readBuckets(db: Sqlite, journal: JournalTables, wanted: Wanted,
 		const { point, kind, unit } = byId.get(row.series)!;
 		let sum = sums.get(point);
 		if (!sum) sums.set(point, (sum = new Sum(wanted.points[point]!, start)));
-		sum.add(valueFrom(kind, row.value), unit);
+		sum.add(valueFrom(kind, row.value), row.at, unit);
 	}
 	close();
 	return done.slice(0, most);
 }
 
 export function* readExtent(db: Sqlite, journal: JournalTables, wanted: Wanted): Steps<Extent> {
+	journal.indexInbox();
 	const start = [wanted.from, -1] as const;
 	const moved = journal.moved;
-	const late = recent(db, journal, wanted, start);
+	const late = unwritten(journal, wanted, start);
 	let rows = late.length;
 	const ends: number[] = late.length > 0 ? [late[0]!.at, late.at(-1)!.at] : [];
+	for (const { id } of wanted.series) {
+		const [count, first, last] = db.all("SELECT count(*), min(at), max(at) FROM late WHERE series = ? AND at >= ? AND at < ? AND seq > ?", id, wanted.from, wanted.to, moved)[0]!;
+		rows += Number(count);
+		if (Number(count) > 0) ends.push(Number(first), Number(last));
+	}
 	for (const { id } of wanted.series) {
 		let cursor: readonly [number, number] = start;
 		for (;;) {

@@ -19,11 +19,14 @@ export class JournalTables {
 	#moved: number;
 	#inbox: number;
 	#oldest: number | undefined;
+	/** Up to here rows of the inbox are in `late`. */
+	#indexed = 0;
 	/** The inbox is being emptied up to here. */
 	#emptyTo = 0;
 
 	constructor(db: Sqlite) {
 		this.#db = db;
+		db.exec("CREATE TEMP TABLE late (series INTEGER NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (series, at, seq)) STRICT, WITHOUT ROWID");
 		this.#moved = db.number("SELECT value FROM meta WHERE key = 'moved'");
 		this.#last = Math.max(this.#moved, db.number("SELECT max(seq) FROM inbox"));
 		this.#inbox = db.number("SELECT count(*) FROM inbox");
@@ -56,6 +59,13 @@ export class JournalTables {
 
 	get deliveries(): readonly Delivery[] {
 		return [...this.#open.values()].map(({ link, id, hash }) => ({ link, id, hash }));
+	}
+
+	/** Bring `late` up to date: the keys of the readings in the inbox, by series and time. It is in memory, so it costs the disk nothing, and it is only made for who reads the past. */
+	indexInbox(): void {
+		if (this.#indexed >= this.#last) return;
+		this.#db.run("INSERT INTO late (series, at, seq) SELECT series, at, seq FROM inbox WHERE seq > ? AND series > 0", this.#indexed);
+		this.#indexed = this.#last;
 	}
 
 	series(): Series[] {
@@ -106,6 +116,7 @@ export class JournalTables {
 		});
 		this.#moved = to;
 		this.#inbox -= moved;
+		if (this.#indexed > 0) db.run("DELETE FROM late WHERE seq <= ?", to);
 		this.#age();
 		return this.#moved < this.#emptyTo;
 	}

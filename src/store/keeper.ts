@@ -19,6 +19,8 @@ export class Keeper {
 	#limits: Limits | undefined;
 	#asked: Asked[] = [];
 	#tendAt: number | undefined;
+	/** The file is being looked through. */
+	#isLooking = false;
 	/** When the last request was made. */
 	#now = 0;
 	/** Damage that was found by nobody's request. */
@@ -47,15 +49,23 @@ export class Keeper {
 				asked.answer(this.#failed(error));
 			}
 		} else if (this.#tendAt !== undefined) {
-			try {
-				if (!this.#db?.tend(this.#tendAt)) this.#tendAt = undefined;
-			} catch (error) {
-				this.#tendAt = undefined;
-				// What is wrong with the file is found out, and told, by the next who writes or reads.
-				if (isDamage(error) && error instanceof Error) this.#isDamaged = error;
-			}
+			const now = this.#tendAt;
+			this.#tendAt = undefined;
+			if (this.#upkeep((db) => db.tend(now))) this.#tendAt = now;
+		} else if (this.#isLooking) this.#isLooking = this.#upkeep((db) => db.look());
+		return this.#asked.length > 0 || this.#tendAt !== undefined || this.#isLooking;
+	}
+
+	/** @returns Is there more to do? */
+	#upkeep(step: (db: Database) => boolean): boolean {
+		if (!this.#db) return false;
+		try {
+			return step(this.#db);
+		} catch (error) {
+			// What is wrong with the file is found out, and told, by the next who writes or reads.
+			if (isDamage(error) && error instanceof Error) this.#isDamaged = error;
+			return false;
 		}
-		return this.#asked.length > 0 || this.#tendAt !== undefined;
 	}
 
 	#do(request: Request, answer: (answer: Answer) => void): Answer | undefined {
@@ -106,6 +116,7 @@ export class Keeper {
 			aside = { file: setAside(file, now), reason: messageOf(error) };
 			this.#db = new Database(file, limits);
 		}
+		this.#isLooking = true;
 		try {
 			return { kind: "loaded", loaded: { ...this.#db.load(now), ...(aside && { aside }) }, figures: this.#db.figures() };
 		} catch (error) {

@@ -19,8 +19,13 @@ export class Sqlite {
 		this.#db = db;
 	}
 
-	/** Open a file and bring it to the newest schema. @throws What SQLite says, and for a schema of a newer Jidway. */
-	static open(file: string): Sqlite {
+	/**
+	 * Open a file and bring it to the newest schema.
+	 *
+	 * @param isTrusted Tells of a file of the newest schema whether its check may be left out now.
+	 * @throws What SQLite says, and for a schema of a newer Jidway.
+	 */
+	static open(file: string, isTrusted: (db: Sqlite) => boolean): Sqlite {
 		const db = new Database(file);
 		const sqlite = new Sqlite(db);
 		try {
@@ -28,8 +33,8 @@ export class Sqlite {
 			sqlite.#page();
 			sqlite.all("PRAGMA journal_mode = WAL");
 			db.exec("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY"); // what was answered must survive a power cut; checkpoints are upkeep
-			sqlite.check();
 			const version = sqlite.version();
+			if (version !== MIGRATIONS.length || !isTrusted(sqlite)) sqlite.check();
 			if (version > MIGRATIONS.length) throw new Error(`it was written by a newer Jidway (schema ${version}, this one knows ${MIGRATIONS.length})`);
 			for (let step = version; step < MIGRATIONS.length; step++) sqlite.transaction(() => db.exec(`${MIGRATIONS[step]!}; PRAGMA user_version = ${step + 1}`));
 			return sqlite;

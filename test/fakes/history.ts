@@ -33,7 +33,7 @@ export class MemoryHistory implements History {
 			const sorted = [...numbers].sort((a, b) => a.number - b.number);
 			const decimals = Math.max(0, ...numbers.map(({ text }) => text.split(".")[1]?.length ?? 0)) + 1;
 			return {
-				point: reading.point, at: Math.floor(reading.at / width) * width, count: rows.length, last: reading.value,
+				point: reading.point, at: Math.floor(reading.at / width) * width, count: rows.length, last: reading.value, lastAt: reading.at,
 				...(unit !== undefined && { unit }),
 				...(numbers.length > 0 && { numbers: { min: sorted[0]!, max: sorted.at(-1)!, mean: numericFromNumber(numbers.reduce((sum, { number }) => sum + number, 0) / numbers.length, decimals) ?? numericFromText("0")! } }),
 			};

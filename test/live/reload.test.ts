@@ -103,6 +103,27 @@ describe("a gateway whose config file changes", { timeout: 120_000 }, () => {
 		await hangup(/^The config was read again/);
 	});
 
+	test("devices change their ids among each other, and none takes another's: what the config gives away is not the one's who had it by chance", async () => {
+		await introduce(site, "room-2", state("18.00"));
+		const ids = async (): Promise<Record<string, string>> => Object.fromEntries((JSON.parse((await site.gateway.cli("devices", "--json")).stdout) as { id: string; address: string }[]).map(({ id, address }) => [address, id]));
+		const named = async (one: string, two: string): Promise<void> => {
+			edit((config) => { config.devices = [{ id: one, link: "farm", address: "room-1" }, { id: two, link: "farm", address: "room-2" }]; });
+			await hangup(/^The config was read again/);
+			assert.deepEqual(await ids(), { "room-1": one, "room-2": two });
+		};
+		await named("east", "west");
+		await named("west", "east");
+		assert.match((await site.gateway.cli("read", "east", "temperature")).stdout, /18\.00/);
+		await named("room-2", "room-1");
+		edit((config) => { config.devices = []; });
+		await hangup(/^The config was read again/);
+		edit((config) => { config.devices = [{ id: "room-2", link: "farm", address: "room-1" }]; });
+		await hangup(/^The config was read again/);
+		assert.deepEqual(await ids(), { "room-1": "room-2" });
+		edit((config) => { config.devices = []; });
+		await hangup(/^The config was read again/);
+	});
+
 	test("a link that cannot be made is refused, and the old one goes on", async () => {
 		const taken = new URL(site.broker.url).port;
 		edit((config) => { config.links = [...config.links, { id: "own", kind: "mqtt", broker: { listen: `127.0.0.1:${taken}` } }]; });

@@ -176,6 +176,7 @@ describe("soak", { skip: missing("prosody", "mosquitto"), timeout: (SECONDS + 30
 		figures.push(["readings sent, acknowledged", `${ledger.sent}, ${ledger.acknowledged}`]);
 		figures.push(["readings in the journal", `${rows.length}; missing ${lost.length}, twice ${twice.length}, never sent ${strange.length}, unacknowledged and there ${unpromised}${isLong ? `, broker's own loss ${loose}` : ""}`]);
 		for (const { code, at, received, flags } of rows) if (twice.includes(code)) console.log(`soak: twice: ${nameOf(code)} of ${new Date(at).toISOString()}, received ${new Date(received).toISOString()}, flags ${flags}`);
+		if (twice.length > 0) for (const line of gateway.logs.slice(-60)) console.log(`soak: log: ${String(line["time"])} ${line.level} ${line.msg.slice(0, 160)}`);
 		const examples = (codes: readonly number[]): string => codes.slice(0, 20).map(nameOf).join(", ");
 		assert.deepEqual([examples(lost), examples(twice), examples(strange)], ["", "", ""], `missing ${lost.length}, twice ${twice.length}, never sent ${strange.length}`);
 		assert.deepEqual(restamped.slice(0, 5).map(({ code, at }) => [nameOf(code), at, fleet.sourceTimes.get(code)]), []);

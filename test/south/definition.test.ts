@@ -84,6 +84,7 @@ const FAULTS: readonly (readonly [string, string, string, RegExp])[] = [
 	["two names that differ in case alone", MODBUS.replace("mode:", "Temperature: { at: { table: input, register: 3, type: u16 } }\n  mode:"), "{ at:", /differs from "temperature" in case alone/],
 	["a name that people cannot type", MODBUS.replace("mode: {", '"m m": {'), "{ kind: enum", /a point's name is a letter/],
 	["a key that occurs twice", MODBUS.replace("every: 10s", "every: 10s\nevery: 11s"), "every: 11s", /unique/],
+	["written together with what cannot be written", MODBUS.replace("type: i16", "type: i16, together: true"), "true", /function 23 writes and reads holding registers/],
 	["what is no YAML", "model: [", "", /Cannot read "x\.yaml"/],
 	["a tag, for a definition is data only", MODBUS.replace("10s", "!!js/function 10s"), "!!js/function", /Cannot read "x\.yaml": Unresolved tag/],
 	["two places in one", LINES.replace("key: temp", "key: temp, field: 1"), "{ key", /one of key, field and path, and has 2/],

@@ -1,7 +1,7 @@
 // Meshtastic: msh/<region…>/2/json/<channel>/!<gateway> carries what a gateway node heard on the radio, with the sender in `from`.
 // Source: https://meshtastic.org/docs/software/integrations/mqtt/, and the telemetry and mesh protobufs of the firmware for units
 
-import type { Category } from "../../core/point.js";
+import type { Category, Point } from "../../core/point.js";
 import type { Unit } from "../../core/unit.js";
 import { isNumeric, type Numeric, numericFromText, textOf, type Value } from "../../core/value.js";
 import { isNumber, isObject, type Json, scalars } from "../json.js";
@@ -35,6 +35,8 @@ const MEMBERS: Readonly<Record<string, Known>> = {
 const LEFT_OUT: ReadonlySet<string> = new Set(["time", "timestamp"]);
 /** Packets that come through several gateways are remembered so long. */
 const MAX_SEEN = 512;
+/** Gateways of one mesh. */
+const MAX_TELLING = 200;
 /** A radio packet carries at most 237 bytes. */
 const MAX_TEXT = 200;
 
@@ -44,6 +46,8 @@ export class Meshtastic implements Convention {
 	readonly #nodes = new Things((address) => new Thing(address));
 	/** `from id` of the last packets. */
 	readonly #seen = new Set<string>();
+	/** Gateways that tell what they send themselves: those whose channel has an uplink. */
+	readonly #telling = new Set<string>();
 
 	constructor(options: { readonly prefix?: string } = {}) {
 		this.#prefix = options.prefix ?? "msh";
@@ -100,6 +104,24 @@ export class Meshtastic implements Convention {
 		return true;
 	}
 
+	/** A text to a node is confirmed by its gateway's word that it was sent on the radio, once it is known that this gateway gives it. */
+	#texts(gateway: string): Point {
+		const base = { kind: "text", maxLength: MAX_TEXT, label: "Send a text" } as const;
+		return this.#telling.has(gateway) ? { ...base, access: "rw", category: "status" } : { ...base, access: "w" };
+	}
+
+	/** A gateway has sent a text on the radio. */
+	#sent(draft: Draft, gateway: string, to: Json | undefined, body: Json | undefined): void {
+		const node = isNumber(to) ? this.#nodes.get(nodeId(to) ?? "") : undefined;
+		const before = node?.entry("send_text");
+		const text = isObject(body) ? body["text"] : body;
+		if (!node || !before || typeof text !== "string" || draft.retained) return;
+		if (this.#telling.size < MAX_TELLING) this.#telling.add(gateway);
+		const spec = { ...before, point: this.#texts(gateway) };
+		node.declare("send_text", spec);
+		if (spec.point.access === "rw") draft.tell(node, "send_text", text, spec);
+	}
+
 	#packet(draft: Draft, address: string, json: { readonly [key: string]: Json }, root: string, gateway: string): void {
 		const node = this.#nodes.take(address);
 		if (!node) return;
@@ -108,7 +130,9 @@ export class Meshtastic implements Convention {
 		const type = json["type"];
 		const stamp = json["timestamp"];
 		const at = isNumber(stamp) ? plausible(stamp.number * 1_000) : undefined;
-		node.declare("send_text", { point: { kind: "text", access: "w", maxLength: MAX_TEXT, label: "Send a text" }, send: (value) => sendText(root, gateway, address, value) });
+		const sender = gateway.toLowerCase();
+		if (address === sender && type === "text") this.#sent(draft, sender, json["to"], body);
+		node.declare("send_text", { point: this.#texts(sender), send: (value) => sendText(root, gateway, address, value) });
 		const tell = (name: string, value: Value): void => {
 			const known = (Object.hasOwn(MEMBERS, name) ? MEMBERS[name] : undefined) ?? {};
 			const said = known.as && isNumeric(value) ? (numericFromText(`${value.text}e-${known.as[1]}`) ?? value) : value;

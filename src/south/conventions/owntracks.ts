@@ -4,7 +4,7 @@
 import type { Category, Point } from "../../core/point.js";
 import type { Unit } from "../../core/unit.js";
 import { numericFromNumber, numericFromText, type Value } from "../../core/value.js";
-import { asValue, isArray, isNumber, isObject, type JsonObject } from "../json.js";
+import { asValue, isArray, isNumber, isObject, type Json, type JsonObject } from "../json.js";
 import type { Message, OutMessage } from "../link.js";
 import { type Meaning, NOTHING } from "../meaning.js";
 import type { Convention } from "./convention.js";
@@ -27,8 +27,11 @@ const MEMBERS: Readonly<Record<string, Known>> = {
 	uuid: { category: "identity" }, major: { category: "identity" }, minor: { category: "identity" }, prox: {}, rssi: { unit: "dBm", category: "status" }, topic: { category: "status" },
 };
 
-/** What a phone can be asked to do, remote commands. */
-const ACTIONS = ["reportLocation", "reportSteps", "reportStatus", "dump", "waypoints"];
+/** What a phone can be asked to do, remote commands; and the type of message that answers each. A location answers when its trigger says so. */
+const ANSWERS: Readonly<Record<string, string>> = { reportLocation: "location", reportSteps: "steps", reportStatus: "status", dump: "dump", waypoints: "waypoints" };
+const ACTIONS = Object.keys(ANSWERS);
+/** `t`: this is the answer to reportLocation. */
+const ASKED = "r";
 
 export class OwnTracks implements Convention {
 	readonly name = "owntracks";
@@ -66,7 +69,7 @@ export class OwnTracks implements Convention {
 		const phone = known ?? this.#phones.take(base);
 		if (phone && !known) {
 			phone.know({ type: "tracker" });
-			const point: Point = { kind: "enum", access: "w", labels: ACTIONS, label: "Ask for" };
+			const point: Point = { kind: "enum", access: "rw", category: "status", labels: ACTIONS, label: "Ask for" };
 			phone.declare("cmd", { point, send: (value) => out(`${base}/cmd`, JSON.stringify({ _type: "cmd", action: value })) });
 		}
 		return phone;
@@ -74,6 +77,7 @@ export class OwnTracks implements Convention {
 
 	#object(draft: Draft, base: string, json: JsonObject): void {
 		const type = json["_type"];
+		this.#answered(draft, base, type, json["t"]);
 		switch (type) {
 			case "location": case "transition": case "steps": case "step": case "beacon": case "card": case "status": return this.#members(draft, base, json, "");
 			// Where a place is, not where the phone is.
@@ -87,6 +91,14 @@ export class OwnTracks implements Convention {
 			case "encrypted": return draft.misfit(base, "Cannot read the message: it is encrypted, and the key is its owner's");
 			default: return; // commands, settings, lists of waypoints
 		}
+	}
+
+	/** What it was asked for last, by its answer: of now, whenever what it tells was measured. */
+	#answered(draft: Draft, base: string, type: Json | undefined, trigger: Json | undefined): void {
+		const action = draft.retained ? undefined : ACTIONS.find((one) => ANSWERS[one] === type);
+		const point = this.#phones.get(base)?.entry("cmd")?.point;
+		if (action === undefined || !point || (type === "location" && trigger !== ASKED)) return;
+		draft.tell(this.#phones.get(base)!, "cmd", action, { point });
 	}
 
 	#members(draft: Draft, base: string, json: JsonObject, prefix: string): void {

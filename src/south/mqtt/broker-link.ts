@@ -6,12 +6,16 @@ import { createHash } from "node:crypto";
 import type { Clock } from "../../core/clock.js";
 import { GatewayError, messageOf } from "../../core/errors.js";
 import type { Link, LinkEars, Memory, Outgoing, Packet, Remembered } from "../link.js";
+import { MAX_PAYLOAD } from "./frame-guard.js";
 import { FilterTree } from "./filter-tree.js";
 import { isFilter, isTopic } from "./pattern.js";
 import { aborted, answered } from "./waits.js";
 
 /** Messages of clients that are remembered, so that a repetition is known: some seconds of a busy fleet, and what it sends again after a restart. */
 const MAX_REMEMBERED = 2_000;
+/** Messages of all clients that may wait to be taken over, and their bytes: then clients are sent away, and come back with what they have. */
+const MAX_UNTAKEN = 5_000;
+const MAX_UNTAKEN_BYTES = 16 * MAX_PAYLOAD;
 
 /** What a client publishes. */
 export interface Published {
@@ -47,6 +51,8 @@ export class BrokerLink implements Link {
 	#tree: FilterTree | undefined;
 	/** Messages that were taken over, or are being, by their hash; the oldest first. */
 	readonly #known = new Map<string, Known>();
+	#untaken = 0;
+	#untakenBytes = 0;
 	/** Where in the store the next one is remembered: a ring of MAX_REMEMBERED. */
 	#slot: number;
 	/** Messages from before the gateway listened: no more than clients send without an acknowledgement. */
@@ -88,14 +94,21 @@ export class BrokerLink implements Link {
 		if (this.#ears && more.length > 0) void this.#tellRetained(more);
 	}
 
-	/** A client publishes. @param done Called once, when the client may be acknowledged: in the order of its messages, of any QoS. */
-	hear(client: string, message: Published, done: () => void): void {
+	/** A client publishes. @param done Called once, when the client may be acknowledged: in the order of its messages, of any QoS. With an error it must go. */
+	hear(client: string, message: Published, done: (error?: Error) => void): void {
+		const bytes = message.payload.length;
+		if (this.#untaken >= MAX_UNTAKEN || this.#untakenBytes + bytes > MAX_UNTAKEN_BYTES) return done(new Error("sends faster than the gateway can write"));
+		this.#untaken++;
+		this.#untakenBytes += bytes;
 		const queue = this.#queues.get(client) ?? [];
-		const place = { isDone: false, done };
+		const place = { isDone: false, done: () => done() };
 		queue.push(place);
 		this.#queues.set(client, queue);
 		this.#take(client, message, () => {
+			if (place.isDone) return;
 			place.isDone = true;
+			this.#untaken--;
+			this.#untakenBytes -= bytes;
 			while (queue[0]?.isDone) queue.shift()!.done();
 			if (queue.length === 0 && this.#queues.get(client) === queue) this.#queues.delete(client);
 		});

@@ -87,7 +87,7 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
 			if (packet.topic.startsWith("$SYS/")) done(new Error("$SYS is the broker's own"));
 			else if (packet.retain && !retained.put(packet.topic, packet.payload.length)) done(new Error("too many retained messages"));
 			else if (!client) done(null);
-			else link.hear(client.id, published(packet), () => done(null));
+			else link.hear(client.id, published(packet), (error) => done(error ?? null));
 		},
 	});
 	const publish: BrokerHands["publish"] = ({ topic, payload, qos, retain }, done) => {

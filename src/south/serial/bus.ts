@@ -2,7 +2,7 @@ import { type Clock, type Millis, pause, type UnixMillis } from "../../core/cloc
 import { GatewayError } from "../../core/errors.js";
 import type { OutRegisters, Registers, Silence } from "../link.js";
 import { hexOf } from "./framer.js";
-import { type Answer, AnswerReader, answerLength, buildRequest, frameGap, isRead, READ_FUNCTION, type ReadRequest, type Request, TABLE_OF, transmissionTime, writeRequest } from "./modbus-rtu.js";
+import { type Answer, AnswerReader, answerLength, buildRequest, frameGap, isRead, isTold, READ_FUNCTION, type ReadRequest, type ReadWriteRequest, type Request, TABLE_OF, transmissionTime, writeRequest } from "./modbus-rtu.js";
 import type { PlannedRead, PollPlan } from "./plan.js";
 
 /** What a bus needs of the port and of who listens. */
@@ -74,8 +74,8 @@ export class Bus {
 	readonly #bitsPerByte: number;
 	readonly #units: Unit[];
 	readonly #commands: Command[] = [];
-	/** By unit: the last read whose answer may still be under way, and until when. */
-	readonly #strays = new Map<number, { readonly until: UnixMillis; readonly to: ReadRequest }>();
+	/** By unit: the last question whose answer may still be under way, and until when. */
+	readonly #strays = new Map<number, { readonly until: UnixMillis; readonly to: ReadRequest | ReadWriteRequest }>();
 	#hearing: ((chunk: Uint8Array) => void) | undefined;
 	#echoes: boolean | undefined;
 	#quietSince: UnixMillis;
@@ -143,7 +143,7 @@ export class Bus {
 		const request = writeRequest(out);
 		const readBack: ReadRequest = { function: READ_FUNCTION[out.table], unit: out.unit, first: out.first, count: out.values.length };
 		// The answer to functions 5 and 6 looks like their echo: a read tells whether this line has one.
-		if (this.#echoes === undefined) await this.#transact(readBack, WRITE_TRIES, signal);
+		if (this.#echoes === undefined && !isTold(request)) await this.#transact(readBack, WRITE_TRIES, signal);
 		const result = await this.#transact(request, WRITE_TRIES, signal);
 		const what = `Cannot write ${out.table} ${out.first} of unit ${out.unit}`;
 		if ("silence" in result) {
@@ -152,6 +152,8 @@ export class Bus {
 		}
 		if (result.answer.kind === "exception") return reject(new GatewayError("device-refused", `${what}: it answered with ${result.answer.text}`));
 		resolve();
+		// Function 23 has told it already.
+		if (result.answer.kind === "values") return this.#told(readBack, result.answer.values);
 		const back = await this.#transact(readBack, WRITE_TRIES, signal);
 		if ("answer" in back && back.answer.kind === "values") this.#told(readBack, back.answer.values);
 	}
@@ -200,8 +202,9 @@ export class Bus {
 	/** Until when an answer to another question could be taken for that to this one: it does not say which registers it is of. */
 	#strayUntil(request: Request): UnixMillis {
 		const stray = this.#strays.get(request.unit);
-		if (!stray || !isRead(request) || stray.to.function !== request.function || answerLength(stray.to) !== answerLength(request)) return 0;
-		if (stray.to.first === request.first && stray.to.count === request.count) return 0;
+		if (!stray || !isTold(request) || stray.to.function !== request.function || answerLength(stray.to) !== answerLength(request)) return 0;
+		// What another write reads back is not what this one does.
+		if (request.function === 23 ? stray.to === request : stray.to.first === request.first && stray.to.count === request.count) return 0;
 		const now = this.#options.clock.now();
 		return stray.until - now > 2 * STRAY + this.#timeout ? now : stray.until; // the wall clock was set back
 	}
@@ -280,7 +283,7 @@ export class Bus {
 		const { count, sample } = reader.noise;
 		if (count > 0) this.#options.fault(`unit ${request.unit}`, "bytes that are no answer", hexOf(sample), count);
 		// Asked twice, it may be answered twice.
-		if (isRead(request) && (again || !answer)) this.#strays.set(request.unit, { until: late, to: request });
+		if (isTold(request) && (again || !answer)) this.#strays.set(request.unit, { until: late, to: request });
 		// The adapter echoes, not the unit: a dead unit tells it as well, unless noise drowned it.
 		if (isRead(request) && !signal.aborted && (answer !== undefined || reader.heardEcho || count === 0)) this.#echoes = reader.heardEcho;
 		if (answer) return { answer };

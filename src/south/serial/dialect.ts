@@ -224,7 +224,7 @@ class ModbusUnit {
 		if ("problem" in encoded) throw new GatewayError("bad-value", `Cannot use "${textOf(value)}" for "${found}": ${encoded.problem}`);
 		// The definition has refused writable points in the other two tables.
 		if (at.table !== "coil" && at.table !== "holding") throw new GatewayError("not-writable", `Cannot set "${found}": the table "${at.table}" is read-only`);
-		return [{ kind: "registers", unit: this.number, table: at.table, first: at.register, values: encoded.words, ...(at.multiple && { multiple: true }) }];
+		return [{ kind: "registers", unit: this.number, table: at.table, first: at.register, values: encoded.words, ...(at.multiple && { multiple: true }), ...(at.together && { together: true }) }];
 	}
 
 	#alive(): Meaning {

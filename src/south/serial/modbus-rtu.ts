@@ -76,10 +76,16 @@ export function isRead(request: Request): request is ReadRequest {
 	return request.function <= 4;
 }
 
-/** The request that writes these: function 5 or 6 for one value, unless the unit knows only 15 and 16. */
+/** Does its answer carry values? */
+export function isTold(request: Request): request is ReadRequest | ReadWriteRequest {
+	return isRead(request) || request.function === 23;
+}
+
+/** The request that writes these: function 5 or 6 for one value, unless the unit knows only 15 and 16, or wants it in one with the reading back. */
 export function writeRequest(out: OutRegisters): Request {
 	const { unit, first, values } = out;
 	const coil = out.table === "coil";
+	if (out.together === true && !coil) return { function: 23, unit, first, count: values.length, to: first, values };
 	if (values.length !== 1 || out.multiple === true) return { function: coil ? 15 : 16, unit, first, values };
 	return { function: coil ? 5 : 6, unit, first, value: values[0]! };
 }
@@ -168,8 +174,7 @@ export function parseRequest(frame: Uint8Array): Request {
 
 /** How many bytes the answer has, unless it is an exception: those have five. */
 export function answerLength(request: Request): number {
-	if (request.function === 23) return 5 + 2 * request.count;
-	return isRead(request) ? 5 + (isBits(request.function) ? Math.ceil(request.count / 8) : 2 * request.count) : 8;
+	return isTold(request) ? 5 + (isBits(request.function) ? Math.ceil(request.count / 8) : 2 * request.count) : 8;
 }
 
 const EXCEPTION_LENGTH = 5;
@@ -194,8 +199,7 @@ export function parseAnswer(frame: Uint8Array, request: Request): Answer {
 		const code = frame[2]!;
 		return { kind: "exception", code, text: `exception ${code}: ${EXCEPTIONS[code] ?? "unknown to the standard"}` };
 	}
-	if (request.function === 23) return { kind: "values", values: unpackWords(frame, 3, request.count) };
-	if (!isRead(request)) {
+	if (!isTold(request)) {
 		const said = word(frame, 4);
 		const wished = "values" in request ? request.values.length : request.function === 5 ? (request.value === 0 ? 0 : COIL_ON) : request.value;
 		if (word(frame, 2) !== request.first || said !== wished) throw bad(`it says register ${word(frame, 2)} and ${said}, not ${request.first} and ${wished}`);
@@ -211,7 +215,7 @@ function expectedLength(bytes: Uint8Array, request: Request): number | undefined
 	if (code === (request.function | EXCEPTION)) return EXCEPTION_LENGTH;
 	if (code !== undefined && code !== request.function) return undefined;
 	const length = answerLength(request);
-	return (isRead(request) || request.function === 23) && third !== undefined && third !== length - 5 ? undefined : length;
+	return isTold(request) && third !== undefined && third !== length - 5 ? undefined : length;
 }
 
 function crcText(frame: Uint8Array): string {

@@ -29,6 +29,8 @@ export interface RegisterPlace {
 	readonly invalid: readonly bigint[];
 	/** Write with function 15 or 16 even a single one. */
 	readonly multiple: boolean;
+	/** Write with function 23, which reads back in the same transaction. */
+	readonly together?: true;
 }
 
 /** A value, or why there is none. */

@@ -69,9 +69,16 @@ test("the simulated gateway sends a text to the node that it hears", async () =>
 		await sim.start();
 		await until("the field node", () => site.value(field, "latitude") === "48.1234567");
 		assert.equal(site.twins.get(field)?.device.name, "Field east");
-		await site.set(field, "send_text", "come home");
+		sim.uplink = false;
+		assert.equal(await site.set(field, "send_text", "silence"), undefined, "sent, and nobody says it back");
 		await until("the text on the radio", () => sim.sent.length === 1);
-		assert.deepEqual(sim.sent, [{ to: FIELD_NODE, text: "come home" }]);
+		sim.uplink = true;
+		await site.set(field, "send_text", "hello");
+		await until("the gateway's word", () => site.value(field, "send_text") === "hello");
+		assert.equal((await site.set(field, "send_text", "come home"))?.value, "come home", "from now on it is waited for");
+		assert.deepEqual(sim.sent, ["silence", "hello", "come home"].map((text) => ({ to: FIELD_NODE, text })));
+		sim.stuck = true;
+		await assert.rejects(site.set(field, "send_text", "lost", 100), { fault: "device-timeout" });
 		sim.weather(3.5);
 		await until("the weather", () => site.value(field, "temperature") === "3.5");
 		await sim.crash();

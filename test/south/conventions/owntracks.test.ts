@@ -65,9 +65,12 @@ test("the simulated phone reports where it is when it is asked", async () => {
 		await sim.start();
 		await until("where it is", () => site.value(sim.base, "lat") === "45.4384");
 		assert.equal(site.twins.get(sim.base)?.device.name, "Romeo");
-		await site.set(sim.base, "cmd", "reportLocation");
-		await until("the answer", () => site.value(sim.base, "t") === "r");
-		assert.deepEqual(sim.done, ["reportLocation"]);
+		assert.equal((await site.set(sim.base, "cmd", "reportLocation"))?.value, "reportLocation");
+		assert.equal(site.value(sim.base, "t"), "r");
+		await site.set(sim.base, "cmd", "dump");
+		assert.deepEqual(sim.done, ["reportLocation", "dump"]);
+		sim.stuck = true; // remote commands are not allowed on the phone
+		await assert.rejects(site.set(sim.base, "cmd", "reportLocation", 100), { fault: "device-timeout" });
 		sim.walk();
 		await until("the walk", () => site.value(sim.base, "event") === "leave" && site.value(sim.base, "inregions") === "");
 		await sim.crash();

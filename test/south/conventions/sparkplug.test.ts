@@ -383,6 +383,7 @@ test("SparkplugNode that waits for its primary host is silent until the gateway 
 	await site.stop();
 	await until("silence", () => sim.waiting && deaf.availability(device) === "offline");
 	assert.match((await broker.retained()).get("spBv1.0/STATE/green") ?? "", /^\{"online":false,"timestamp":\d{13}\}$/);
+	await deaf.stop(); // or it would ask the next test's node for births too
 });
 
 test("SparkplugNode that was announced before the gateway came is asked for its births, and after a loss again", async () => {

@@ -89,6 +89,17 @@ test("what the gateway publishes reaches clients, and is not heard by itself", a
 	assert.equal(heard.length, 0);
 });
 
+test("clients that send more than can be written are sent away, however many they are", async (t) => {
+	const { broker, heard } = await site(t);
+	const refused: unknown[] = [];
+	for (let each = 0; each < 5_100; each++) broker.link.hear(`client-${each}`, { topic: "farm/a", payload: Buffer.from("1"), qos: 1, messageId: 1, dup: false }, (error) => refused.push(error));
+	assert.equal(heard.length, 5_000);
+	assert.equal(refused.length, 100);
+	assert.ok(refused.every((error) => error instanceof Error));
+	for (const packet of heard) packet.taken();
+	assert.equal(refused.filter((error) => error === undefined).length, 5_000);
+});
+
 /** MQTT 3.1.1 section 3.3: a PUBLISH by hand, for MQTT.js chooses DUP and the number itself. */
 function encoded({ topic, payload, messageId, dup }: { readonly topic: string; readonly payload: Buffer; readonly messageId: number; readonly dup: boolean }): Buffer {
 	const name = Buffer.from(topic);

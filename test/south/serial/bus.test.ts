@@ -220,6 +220,42 @@ test("Bus: several registers and `multiple` go by function 16, several coils by 
 	await bench.stop();
 });
 
+test("Bus: what is to be written and read back together goes by function 23, and tells what the unit took in the one answer", async () => {
+	const clamped = memory(20);
+	const setpoint = { read: clamped.read, write: (value: number) => clamped.write?.(Math.min(value, 30)) };
+	for (const echo of [false, true]) {
+		const bench = new Bench(() => [{ address: 1, holdingRegisters: new Map([[3, setpoint], [4, memory(0)]]) }], [], { echo });
+		const done = bench.send({ unit: 1, first: 3, values: [99, 7], together: true });
+		await bench.clock.advance(1_000);
+		await done;
+		assert.deepEqual(bench.sent.map(({ hex }) => hex.slice(0, -4)), ["01170003000200030002040063" + "0007"]);
+		assert.deepEqual(bench.heard, [{ kind: "registers", unit: 1, table: "holding", first: 3, values: [30, 7] }]);
+		await bench.stop();
+	}
+});
+
+test("Bus: a unit that does not know function 23 refuses, and a silent one is asked twice", async () => {
+	const bench = new Bench(() => [{ ...cells(1), functions: [3, 6, 16] }, cells(2, true)], []);
+	const refused = assert.rejects(bench.send({ unit: 1, together: true }), (error) => fault("device-refused")(error) && /exception 1: illegal function/.test(String(error)));
+	const silent = assert.rejects(bench.send({ unit: 2, together: true }), fault("device-timeout"));
+	await bench.clock.advance(5_000);
+	await Promise.all([refused, silent]);
+	assert.deepEqual([1, 2].map((unit) => bench.times(unit).length), [1, 2]);
+	await bench.stop();
+});
+
+test("Bus: a late answer to one write of function 23 is not taken for that to the next one of the same register", async () => {
+	for (const lateness of [310, 350, 400, 450, 500]) {
+		const bench = new Bench(() => [cells(1)], [], { lateness: [lateness, lateness] });
+		for (let times = 0; times < 2; times++) bench.wire.once("toGateway", "late");
+		const writes = [7, 8].map((value) => bench.send({ unit: 1, values: [value], together: true }));
+		await bench.clock.advance(5_000);
+		await Promise.all(writes);
+		assert.deepEqual(bench.heard.map((body) => body.kind === "registers" && body.values[0]), [7, 8], `late by ${lateness} ms`);
+		await bench.stop();
+	}
+});
+
 test("Bus: a refused write names the exception, and is not tried again", async () => {
 	const unit: ModbusUnit = { address: 1, holdingRegisters: new Map([[0, { read: () => 5, write: () => 3 as const }]]) };
 	const bench = new Bench(() => [unit], [holding(1, 10_000)]);
