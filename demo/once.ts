@@ -92,6 +92,8 @@ class Conversation {
 		await this.#check("a question mark reads too, over Modbus", async () => expect(await this.#ask("probe", "temperature?"), /temperature: 1[1-3]\.\d °C/));
 		await this.#check("a charger that only talks is read, over VE.Direct", async () => expect(await this.#ask("solar", "V?"), /V: 12\.\d{3} V/));
 		await this.#check("and so is a boat, over NMEA", async () => expect(await this.#ask("boat", "depth?"), /depth: 1[3-5]\.\d m/));
+		await this.#check("history tells what was read, from the journal on disk", async () => expect(await this.#ask("thermostat", "history temperature 1h"), /\d\d:\d\d:\d\d {2}\d+\.\d\d °C/));
+		await this.#check("watch begins to tell changes", async () => expect(await this.#ask("bulb", "watch brightness"), /brightness/));
 		await this.#check("the gateway lists the devices", async () => {
 			const answer = await this.#askGateway("devices");
 			expect(answer, ...devices.map(({ id }) => new RegExp(`^${id}: online`, "m")));
@@ -116,6 +118,10 @@ class Conversation {
 		await this.#truth("the thermostat itself is set to 22 °C", () => house.thermostat.state.setpoint, 22);
 		await this.#check("set brightness 100 at the Zigbee bulb", async () => expect(await this.#ask("bulb", "set brightness 100"), /✓ brightness is 100/));
 		await this.#truth("the bulb itself shines, at 100 of 254", () => `${house.zigbee.state.bulb.state} ${house.zigbee.state.bulb.brightness}`, "ON 100");
+		await this.#check("the watch tells of it by itself, and wants a receipt", async () => {
+			const told = await client.until("a message of the bulb", (stanza) => isSentBy(jidOf("bulb"), stanza) && /^brightness 100/.test(textOf(child(stanza, "body"))), { since, withinMs: 15_000 });
+			expect(String(child(told, "request", "urn:xmpp:receipts") !== undefined), /true/);
+		});
 		await this.#check("set relay1 on, over Modbus, read back from the board", async () => expect(await this.#ask("relays", "set relay1 on"), /✓ relay1 is on/));
 		await this.#truth("the contact itself is closed", () => house.relays.state[0], true);
 		await this.#check("set interval 2 at the sensor that speaks lines", async () => expect(await this.#ask("air", "set interval 2"), /✓ interval is 2/));

@@ -6,7 +6,6 @@ import { copyDatabase } from "./database.js";
 import { Keeper } from "./keeper.js";
 import type { Answer, Loaded, Request } from "./protocol.js";
 
-
 /** A request as it goes to the worker. */
 export interface Numbered {
 	readonly n: number;
@@ -15,6 +14,8 @@ export interface Numbered {
 
 /** Where requests are answered, in their order but for questions. It never rejects: a failure is an answer. */
 export interface Port {
+	/** Why nothing is answered now; nothing while all is well. */
+	readonly fault: string | undefined;
 	request(request: Request): Promise<Answer>;
 	/** Copy the database into a new file. @throws Error with what SQLite or the file system says. */
 	copy(from: string, to: string): Promise<void>;
@@ -24,6 +25,7 @@ export interface Port {
 
 /** In this thread: each request is done when the call returns. */
 export class InlinePort implements Port {
+	readonly fault = undefined;
 	readonly #keeper = new Keeper();
 
 	request(request: Request): Promise<Answer> {
@@ -60,6 +62,9 @@ export class ThreadPort implements Port {
 	readonly #pending = new Map<number, { readonly request: Request; readonly resolve: (answer: Answer) => void }>();
 	#worker: Worker | undefined;
 	#isServing = false;
+	/** It was open once: until then, whoever opens it is told what is wrong, and nothing is tried again. */
+	#hasServed = false;
+	#fault: string | undefined;
 	#isEnding = false;
 	#n = 0;
 	#wait = RESTART;
@@ -68,6 +73,10 @@ export class ThreadPort implements Port {
 	constructor(options: ThreadOptions) {
 		this.#options = options;
 		this.#start();
+	}
+
+	get fault(): string | undefined {
+		return this.#fault;
 	}
 
 	request(request: Request): Promise<Answer> {
@@ -127,8 +136,11 @@ export class ThreadPort implements Port {
 		const asked = this.#pending.get(n);
 		if (!asked) return;
 		this.#pending.delete(n);
-		if (answer.kind === "loaded") this.#isServing = true;
-		this.#wait = RESTART;
+		if (answer.kind === "loaded") {
+			this.#isServing = this.#hasServed = true;
+			this.#fault = undefined;
+		}
+		if (asked.request.kind !== "open" || answer.kind === "loaded") this.#wait = RESTART;
 		asked.resolve(answer);
 	}
 
@@ -141,12 +153,14 @@ export class ThreadPort implements Port {
 			this.#pending.delete(n);
 			resolve({ kind: "failed", code: "", reason });
 		}
-		if (!wasServing && this.#wait === RESTART && this.#pending.size === 0) return; // it never was open: who opens it is told
+		if (!this.#hasServed) return;
+		this.#fault = `the thread of the database ended (${reason}) and is started again`;
 		log.error({ reason }, `The thread of the database ended (${reason}): it is started again in ${this.#wait} ms`);
 		this.#cancelRestart = clock.after(this.#wait, () => {
 			this.#start();
 			void this.request(open()).then((answer) => {
 				if (answer.kind !== "loaded") {
+					if (answer.kind === "failed") log.error({ reason: answer.reason }, `Cannot open the database again: ${cureFor(answer.code, answer.reason)}`);
 					if (this.#worker) void this.#worker.terminate(); // its end is another death
 					return;
 				}

@@ -142,7 +142,7 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 
 	/** Why the last write failed, and what to do about it; nothing while all is well. */
 	get fault(): string | undefined {
-		return this.#writer.fault;
+		return this.#writer.fault ?? this.#port.fault;
 	}
 
 	/** Cheap: as of the last transaction. */

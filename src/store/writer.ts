@@ -206,7 +206,9 @@ export class Writer {
 	#wake(): void {
 		if (this.#busy || this.#isClosed) return;
 		const { clock, tick, isInline } = this.#options;
-		const isUrgent = this.#asked.length > 0 || (this.#waiters.length > 0 && this.#fault === undefined) || (this.#rows.size >= MOST_ROWS && this.#fault === undefined);
+		// What waits for a disk that takes nothing is tried again once in a while; who asks anew is answered at once.
+		const isAsked = this.#fault === undefined ? this.#asked.length > 0 : this.#asked.some(({ reject }) => reject !== undefined);
+		const isUrgent = isAsked || (this.#waiters.length > 0 && this.#fault === undefined) || (this.#rows.size >= MOST_ROWS && this.#fault === undefined);
 		if (isUrgent && !this.#cancelTick) {
 			const wait = isInline ? 0 : Math.min(tick, this.#sentAt + tick - clock.now());
 			const send = (): void => {

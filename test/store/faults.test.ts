@@ -43,6 +43,29 @@ test("Store finds damage beyond the first page, too", async (t) => {
 });
 
 for (const { thread, mode } of MODES) {
+	test(`Store ${mode} that was closed well looks through its journal when it is open: damage in it is found, and what else there was is kept`, async (t) => {
+		const folder = folderFor(t);
+		const before = await open(t, { folder, keep });
+		await before.putSubscription({ device: "boiler", contact: "alice@example.org", ...flags });
+		await before.append(Array.from({ length: 20_000 }, (_, each) => entry("old", each)));
+		await before.emptyInbox();
+		await before.close();
+		const file = join(folder, "jidway.sqlite");
+		const bytes = readFileSync(file);
+		for (let page = bytes.length / 1_024 - 200; page < bytes.length / 1_024; page += 7) bytes.fill(0x5a, page * 1_024, (page + 1) * 1_024);
+		writeFileSync(file, bytes);
+		const log = new MemoryLog();
+		const store = await open(t, { folder, thread, log, keep });
+		await eventually(() => {
+			store.note([entry("1", 1)]);
+			void store.flush();
+			return log.lines.some((line) => /error Database is damaged .* set aside as/.test(line));
+		});
+		assert.deepEqual(store.subscriptions().map(({ contact }) => contact), ["alice@example.org"]);
+		await store.close();
+		assert.deepEqual((await open(t, { folder, keep })).subscriptions().map(({ contact }) => contact), ["alice@example.org"]);
+	});
+
 	test(`Store ${mode} that is damaged while it runs starts anew with all that is in memory, and nobody who waits is refused`, async (t) => {
 		const folder = folderFor(t);
 		const log = new MemoryLog();

@@ -92,17 +92,17 @@ for (const { name, make } of KEEPERS) {
 		assert.deepEqual(found, Array.from({ length: 57 }, (_, each) => String(each)));
 	});
 
-	test(`a journal ${name} sums up by time: count, least, mean with one decimal more, most, last`, async (t) => {
+	test(`a journal ${name} sums up by time: count, least, mean with one decimal more, most, last with its time`, async (t) => {
 		const { history, put } = await make(t);
 		await put([
 			entry("20.5", 1_000, { unit: "°C" }), entry("21.25", 1_900, { unit: "°C" }), entry("20.50", 1_500, { unit: "°C" }),
 			entry("5", 1_200, { point: "u" }), entry("on", 2_000), entry("3", 4_999), entry("99", 5_000),
 		]);
 		const said = (await history.buckets(span({ points: ["u", "t"], from: -10, to: 5_000 }), 1_000, 100))
-			.map(({ point, at, count, unit, numbers, last }) => [point, at, count, unit, numbers && [numbers.min, numbers.mean, numbers.max].map(textOf).join(), isNumeric(last) ? last.text : last]);
+			.map(({ point, at, count, unit, numbers, last, lastAt }) => [point, at, count, unit, numbers && [numbers.min, numbers.mean, numbers.max].map(textOf).join(), isNumeric(last) ? last.text : last, lastAt]);
 		assert.deepEqual(said, [
-			["u", 1_000, 1, undefined, "5,5.0,5", "5"], ["t", 1_000, 3, "°C", "20.5,20.750,21.25", "21.25"],
-			["t", 2_000, 1, undefined, undefined, "on"], ["t", 4_000, 1, undefined, "3,3.0,3", "3"],
+			["u", 1_000, 1, undefined, "5,5.0,5", "5", 1_200], ["t", 1_000, 3, "°C", "20.5,20.750,21.25", "21.25", 1_900],
+			["t", 2_000, 1, undefined, undefined, "on", 2_000], ["t", 4_000, 1, undefined, "3,3.0,3", "3", 4_999],
 		]);
 		assert.deepEqual((await history.buckets(span({ points: ["u", "t"], from: 0 }), 1_000, 2)).map(({ point, at }) => [point, at]), [["u", 1_000], ["t", 1_000]]);
 	});
@@ -118,6 +118,31 @@ test("a cursor that is none of ours is refused", async (t) => {
 	const store = await open(t, { folder: folderFor(t) });
 	for (const cursor of ["", "1", "1.2.3", "x.1", "1.-1", "1e3.1", "9".repeat(40)]) await assert.rejects(store.rows(span(), 5, cursor), { fault: "bad-request" }, cursor);
 });
+
+for (const { thread, mode } of MODES) {
+	test(`a page ${mode} is the same wherever its rows are: moved before it, between two pages, or not at all`, async (t) => {
+		const store = await open(t, { folder: folderFor(t), thread, keep: 1e14 });
+		const points = Array.from({ length: 30 }, (_, each) => `p${each}`);
+		// Time goes back and forth, and one point has more than all others.
+		const entries = Array.from({ length: 3_000 }, (_, each) => entry(String(each), (each * 7_919) % 1_500, { point: each % 2 === 0 ? "p0" : points[each % 30]! }));
+		const expected = entries.map(({ reading: { at, value } }, seq) => ({ at, seq, text: textOf(value) })).sort((a, b) => a.at - b.at || a.seq - b.seq).map(({ text }) => text);
+		const found: string[] = [];
+		let after: string | undefined;
+		for (const [turn, first] of [0, 1_000, 2_000].entries()) {
+			await store.append(entries.slice(first, first + 1_000));
+			if (turn === 1) await store.emptyInbox();
+		}
+		for (let turn = 0; ; turn++) {
+			const page = await store.rows(span({ points }), 170, after);
+			found.push(...page.map(({ reading }) => textOf(reading.value)));
+			if (page.length < 170) break;
+			after = page.at(-1)!.cursor;
+			if (turn === 5) await store.emptyInbox();
+		}
+		assert.deepEqual(found, expected);
+		assert.deepEqual(await store.extent(span({ points, from: 10, to: 1_400 })), { rows: entries.filter(({ reading: { at } }) => at >= 10 && at < 1_400).length, first: 10, last: 1_399 });
+	});
+}
 
 test("rows that are moved while they are summed up are counted once", async (t) => {
 	const store = await open(t, { folder: folderFor(t), thread: true, keep: 1e14 });
