@@ -2,8 +2,7 @@
 // Sources: https://www.thethingsindustries.com/docs/integrations/pub-sub/mqtt/, https://www.thethingsindustries.com/docs/the-things-stack/concepts/data-formats/,
 // https://www.chirpstack.io/docs/chirpstack/integrations/events.html
 import { Timers } from "./clock.js";
-import type { MqttOptions } from "./mqtt-node.js";
-import { Publisher } from "./publisher.js";
+import { MqttNode, type MqttOptions } from "./mqtt-node.js";
 import { seeded, wander } from "./random.js";
 
 export interface LorawanOptions extends MqttOptions {
@@ -24,7 +23,7 @@ export interface LorawanState {
 
 /** What both servers have: a class A sensor that sends now and then. */
 abstract class Server {
-	protected readonly net: Publisher;
+	protected readonly net: MqttNode;
 	protected readonly options: LorawanOptions;
 	readonly #chance: () => number;
 	readonly #timers = new Timers();
@@ -35,7 +34,7 @@ abstract class Server {
 	constructor(options: LorawanOptions, clientId: string) {
 		this.options = options;
 		this.#chance = seeded(options.seed ?? 1);
-		this.net = new Publisher(options, {
+		this.net = new MqttNode(options, {
 			clientId,
 			announce: () => {
 				this.join();
@@ -96,7 +95,7 @@ export class ThingsStackServer extends Server {
 	}
 
 	join(): void {
-		this.net.say("v3/plant@example/devices/silo-3/join", JSON.stringify({ ...this.#ids, received_at: this.time, join_accept: { session_key_id: "AY==", received_at: this.time } }));
+		this.net.say({ topic: "v3/plant@example/devices/silo-3/join", text: JSON.stringify({ ...this.#ids, received_at: this.time, join_accept: { session_key_id: "AY==", received_at: this.time } }) });
 	}
 
 	up(): void {
@@ -108,12 +107,12 @@ export class ThingsStackServer extends Server {
 			received_at: this.time, version_ids: { brand_id: "example", model_id: "probe-2", firmware_version: "1.3" },
 		};
 		this.uplinks++;
-		this.net.say("v3/plant@example/devices/silo-3/up", JSON.stringify({ ...this.#ids, received_at: this.time, uplink_message }));
+		this.net.say({ topic: "v3/plant@example/devices/silo-3/up", text: JSON.stringify({ ...this.#ids, received_at: this.time, uplink_message }) });
 	}
 
 	/** An application has queued a downlink: the server says so on the same tree. */
 	queued(): void {
-		this.net.say("v3/plant@example/devices/silo-3/down/queued", JSON.stringify({ ...this.#ids, downlink_queued: { f_port: 1, frm_payload: "AQ==" } }));
+		this.net.say({ topic: "v3/plant@example/devices/silo-3/down/queued", text: JSON.stringify({ ...this.#ids, downlink_queued: { f_port: 1, frm_payload: "AQ==" } }) });
 	}
 
 	get #ids() {
@@ -147,6 +146,6 @@ export class ChirpStackServer extends Server {
 
 	#say(event: string, fields: Readonly<Record<string, unknown>>): void {
 		const deviceInfo = { tenantName: "Plant", applicationId: "example", deviceProfileName: "Example probe", deviceName: "Silo 4", devEui: this.devEui };
-		this.net.say(`application/example/device/${this.devEui}/event/${event}`, JSON.stringify({ deduplicationId: "4e91db13", time: this.time.replace("Z", "+00:00"), deviceInfo, ...fields }));
+		this.net.say({ topic: `application/example/device/${this.devEui}/event/${event}`, text: JSON.stringify({ deduplicationId: "4e91db13", time: this.time.replace("Z", "+00:00"), deviceInfo, ...fields }) });
 	}
 }

@@ -16,22 +16,31 @@ export interface MqttOptions {
 /** One message to publish. Without `retain` and `qos` it is as telemetry goes: QoS 0, not retained. */
 export interface Said {
 	readonly topic: string;
-	readonly text: string;
+	/** Bytes, where its protocol is no text. */
+	readonly text: string | Uint8Array;
 	readonly retain?: boolean;
 	readonly qos?: 0 | 1;
+}
+
+/** What the broker says when a device vanishes. */
+export interface Will {
+	readonly topic: string;
+	readonly text: string | Uint8Array;
+	/** Default true. */
+	readonly retain?: boolean;
 }
 
 /** What a device does with its network stack. */
 export interface NodeRole {
 	readonly clientId: string;
-	/** What the broker says when the node vanishes; retained. */
-	readonly will: { readonly topic: string; readonly text: string };
-	readonly subscriptions: readonly string[];
-	/** What it says after each connect, in this order: descriptions, availability, state. */
-	announce(): readonly Said[];
+	/** What the broker says when the node vanishes; asked for anew before each connect where it is another each time. */
+	readonly will?: Will | (() => Will);
+	readonly subscriptions?: readonly string[];
+	/** What it says after each connect, in this order: descriptions, availability, state. Or it says them itself. */
+	announce?(): readonly Said[] | void;
 	/** What it says before it goes away by itself. */
-	farewell(): readonly Said[];
-	hear(topic: string, text: string): void;
+	farewell?(): readonly Said[];
+	hear?(topic: string, text: string, bytes: Uint8Array): void;
 }
 
 /** How long `start()` tries before it gives up, and `stop()` before it cuts the line; by real time, as the library keeps it. */
@@ -71,7 +80,7 @@ export class MqttNode {
 	async start(): Promise<void> {
 		await this.crash();
 		const { url, username, password, keepalive = 15 } = this.#options;
-		const { clientId, will } = this.#role;
+		const { clientId } = this.#role;
 		const client = connect(url, {
 			clientId,
 			clean: true,
@@ -80,13 +89,15 @@ export class MqttNode {
 			reconnectPeriod: 1000,
 			connectTimeout: PATIENCE_MS,
 			queueQoSZero: false, // a small device has no memory for what it measured while it was offline
-			will: { topic: will.topic, payload: Buffer.from(will.text), retain: true, qos: 1 },
+			...this.#will(),
 			...(username !== undefined && { username }),
 			...(password !== undefined && { password }),
 		});
 		this.#client = client;
 		client.on("error", () => undefined); // refused or not there: it tries again in a second
-		client.on("message", (topic, payload) => this.#role.hear(topic, payload.toString("utf8")));
+		client.on("message", (topic, payload) => this.#role.hear?.(topic, payload.toString("utf8"), payload));
+		// The library connects again with the options that it finds then.
+		client.on("close", () => void (this.#client === client && Object.assign(client.options, this.#will())));
 		await new Promise<void>((resolve, reject) => {
 			const patience = setTimeout(() => reject(new Error(`Cannot announce "${clientId}" at "${url}": the broker did not answer`)), PATIENCE_MS);
 			client.on("connect", () => {
@@ -107,12 +118,12 @@ export class MqttNode {
 	/** Say something now; when there is no connection it is lost, as on a device. */
 	say(said: Said): void {
 		const client = this.#client;
-		if (client?.connected) client.publish(said.topic, said.text, { retain: said.retain ?? false, qos: said.qos ?? 0 });
+		if (client?.connected) client.publish(said.topic, bytesOf(said), { retain: said.retain ?? false, qos: said.qos ?? 0 });
 	}
 
 	/** Say everything again that is said after a connect. */
 	announceAgain(): void {
-		for (const said of this.#role.announce()) this.say(said);
+		for (const said of this.#role.announce?.() ?? []) this.say(said);
 	}
 
 	/** Go away politely: farewell, DISCONNECT, no will. A broker that does not answer is left without. */
@@ -121,7 +132,7 @@ export class MqttNode {
 		this.#client = undefined;
 		if (client === undefined) return;
 		const leave = async (): Promise<void> => {
-			await Promise.all(this.#role.farewell().map((said) => publish(client, { ...said, qos: 1 })));
+			await Promise.all((this.#role.farewell?.() ?? []).map((said) => publish(client, { ...said, qos: 1 })));
 			await client.endAsync();
 		};
 		const lost = new Promise<void>((resolve) => client.once("close", () => resolve())); // the end of leave() too
@@ -146,14 +157,24 @@ export class MqttNode {
 		this.#client?.stream.destroy();
 	}
 
+	#will(): { will?: { topic: string; payload: Buffer; retain: boolean; qos: 1 } } {
+		const { will } = this.#role;
+		const said = typeof will === "function" ? will() : will;
+		return said ? { will: { topic: said.topic, payload: Buffer.from(said.text), retain: said.retain ?? true, qos: 1 } } : {};
+	}
+
 	async #announce(client: MqttClient): Promise<void> {
-		const { subscriptions } = this.#role;
+		const { subscriptions = [] } = this.#role;
 		if (subscriptions.length > 0) await client.subscribeAsync([...subscriptions], { qos: 1 });
 		// One after the other: a broker may let QoS 0 overtake QoS 1, and a state before its description helps nobody.
-		for (const said of this.#role.announce()) await publish(client, said);
+		for (const said of this.#role.announce?.() ?? []) await publish(client, said);
 	}
 }
 
 function publish(client: MqttClient, said: Said): Promise<unknown> {
-	return client.publishAsync(said.topic, said.text, { retain: said.retain ?? false, qos: said.qos ?? 0 });
+	return client.publishAsync(said.topic, bytesOf(said), { retain: said.retain ?? false, qos: said.qos ?? 0 });
+}
+
+function bytesOf({ text }: Said): string | Buffer {
+	return typeof text === "string" ? text : Buffer.from(text);
 }

@@ -1,8 +1,7 @@
 // rtl_433 at a stick: a weather station, a thermometer and a remote are in the air. Each transmission comes three times.
 // Sources: https://github.com/merbanan/rtl_433/blob/master/docs/DATA_FORMAT.md, https://github.com/merbanan/rtl_433/blob/master/docs/OPERATION.md ("MQTT output")
 import { Timers } from "./clock.js";
-import type { MqttOptions } from "./mqtt-node.js";
-import { Publisher } from "./publisher.js";
+import { MqttNode, type MqttOptions } from "./mqtt-node.js";
 import { seeded, wander } from "./random.js";
 
 export interface Rtl433Options extends MqttOptions {
@@ -31,7 +30,7 @@ const REPEATS = 3;
 
 /** `rtl_433/<host>/events`, or `rtl_433/<host>/devices/<model>[/<channel>]/<id>/<key>`. */
 export class Rtl433Stick {
-	readonly #net: Publisher;
+	readonly #net: MqttNode;
 	readonly #options: Rtl433Options;
 	readonly #chance: () => number;
 	readonly #timers = new Timers();
@@ -43,7 +42,7 @@ export class Rtl433Stick {
 	constructor(options: Rtl433Options) {
 		this.#options = options;
 		this.#chance = seeded(options.seed ?? 1);
-		this.#net = new Publisher(options, { clientId: `rtl433-${options.host ?? "attic"}`, announce: () => this.report() });
+		this.#net = new MqttNode(options, { clientId: `rtl433-${options.host ?? "attic"}`, announce: () => this.report() });
 	}
 
 	get state(): WeatherState {
@@ -86,11 +85,11 @@ export class Rtl433Stick {
 		const time = new Date(this.#net.clock.now()).toISOString().replace(/\.\d+/, "");
 		for (let repeat = 0; repeat < REPEATS; repeat++) {
 			if (this.#options.output !== "devices") {
-				this.#net.say(`rtl_433/${this.#host}/events`, JSON.stringify({ time, ...values }));
+				this.#net.say({ topic: `rtl_433/${this.#host}/events`, text: JSON.stringify({ time, ...values }) });
 				continue;
 			}
 			const device = [values["model"], values["channel"], values["id"]].filter((part) => part !== undefined).join("/");
-			for (const [key, value] of Object.entries({ time, ...values })) this.#net.say(`rtl_433/${this.#host}/devices/${device}/${key}`, String(value));
+			for (const [key, value] of Object.entries({ time, ...values })) this.#net.say({ topic: `rtl_433/${this.#host}/devices/${device}/${key}`, text: String(value) });
 		}
 	}
 

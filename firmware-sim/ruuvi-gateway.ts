@@ -1,8 +1,7 @@
 // A Ruuvi Gateway with two tags: a RuuviTag (data format 5) and a Ruuvi Air (data format 6).
 // Sources: https://docs.ruuvi.com/gw-data-formats/mqtt-time-stamped-data-from-bluetooth-sensors, https://docs.ruuvi.com/communication/bluetooth-advertisements/data-format-5-rawv2, …/data-format-6
 import { Timers } from "./clock.js";
-import type { MqttOptions } from "./mqtt-node.js";
-import { Publisher } from "./publisher.js";
+import { MqttNode, type MqttOptions } from "./mqtt-node.js";
 import { seeded, wander } from "./random.js";
 
 export interface RuuviGatewayOptions extends MqttOptions {
@@ -30,7 +29,7 @@ export interface RuuviState {
 /** `ruuvi/<gateway>/<tag>`, not retained; `ruuvi/<gateway>/gw_status`, retained, its will says offline. */
 export class RuuviGateway {
 	readonly #options: RuuviGatewayOptions;
-	readonly #net: Publisher;
+	readonly #net: MqttNode;
 	readonly #chance: () => number;
 	readonly #timers = new Timers();
 	#temperature = 21.5;
@@ -43,13 +42,14 @@ export class RuuviGateway {
 		this.#options = options;
 		this.#chance = seeded(options.seed ?? 1);
 		const status = `ruuvi/${this.mac}/gw_status`;
-		this.#net = new Publisher(options, {
+		this.#net = new MqttNode(options, {
 			clientId: `ruuvi-${this.mac}`,
-			will: () => ({ topic: status, payload: '{"state":"offline"}', retain: true }),
+			will: { topic: status, text: '{"state":"offline"}' },
 			announce: () => {
-				this.#net.say(status, '{"state":"online"}', true);
+				this.#net.say({ topic: status, text: '{"state":"online"}', retain: true });
 				this.relay();
 			},
+			farewell: () => [{ topic: status, text: '{"state":"offline"}', retain: true }],
 		});
 	}
 
@@ -69,7 +69,7 @@ export class RuuviGateway {
 
 	stop(): Promise<void> {
 		this.#timers.stop();
-		return this.#net.stop([{ topic: `ruuvi/${this.mac}/gw_status`, payload: '{"state":"offline"}', retain: true }]);
+		return this.#net.stop();
 	}
 
 	crash(): Promise<void> {
@@ -99,7 +99,7 @@ export class RuuviGateway {
 		for (const [mac, data, rssi] of tags) {
 			// Flags, then manufacturer data (FF) of company 0x0499, the low byte first.
 			const advertisement = Buffer.concat([Buffer.from([0x02, 0x01, 0x06, data.length + 3, 0xff, 0x99, 0x04]), data]).toString("hex").toUpperCase();
-			this.#net.say(`ruuvi/${this.mac}/${mac}`, JSON.stringify({ gw_mac: this.mac, rssi, aoa: [], gwts: String(seconds), ts: String(seconds), data: advertisement, coords: "" }));
+			this.#net.say({ topic: `ruuvi/${this.mac}/${mac}`, text: JSON.stringify({ gw_mac: this.mac, rssi, aoa: [], gwts: String(seconds), ts: String(seconds), data: advertisement, coords: "" }) });
 		}
 	}
 

@@ -1,7 +1,6 @@
 // A soil station that sends SenML, in JSON or in CBOR. Written from RFC 8428 (sections 5 and 6) and RFC 8949.
 import { Timers } from "./clock.js";
-import type { MqttOptions } from "./mqtt-node.js";
-import { Publisher } from "./publisher.js";
+import { MqttNode, type MqttOptions } from "./mqtt-node.js";
 import { seeded, wander } from "./random.js";
 
 export interface SenmlSensorOptions extends MqttOptions {
@@ -26,7 +25,7 @@ export interface SoilState {
 /** `senml/<urn>`: one pack for each period, with a base name, a base time and the samples since the last. */
 export class SenmlSensor {
 	readonly #options: SenmlSensorOptions;
-	readonly #net: Publisher;
+	readonly #net: MqttNode;
 	readonly #chance: () => number;
 	readonly #timers = new Timers();
 	#temperature = 14.25;
@@ -37,7 +36,7 @@ export class SenmlSensor {
 	constructor(options: SenmlSensorOptions) {
 		this.#options = options;
 		this.#chance = seeded(options.seed ?? 1);
-		this.#net = new Publisher(options, { clientId: `senml-${this.urn.slice(-12)}`, announce: () => this.report() });
+		this.#net = new MqttNode(options, { clientId: `senml-${this.urn.slice(-12)}`, announce: () => this.report() });
 	}
 
 	get urn(): string {
@@ -78,14 +77,14 @@ export class SenmlSensor {
 		this.#samples = [];
 		const topic = `senml/${this.urn.replaceAll(":", "-")}`;
 		if (this.#options.form === "cbor") {
-			this.#net.say(topic, this.#cbor(base, samples));
+			this.#net.say({ topic, text: this.#cbor(base, samples) });
 			return;
 		}
 		const records = [
 			...samples.map(([time, value], at) => ({ ...(at === 0 && { bn: `${this.urn}:`, bt: base }), n: "soil-temp", u: "Cel", t: Number((time - base).toFixed(3)), v: value })),
 			{ n: "moisture", u: "%RH", v: this.#moisture }, { n: "pump", vb: this.#pump }, { n: "site", vs: "bed 7" },
 		];
-		this.#net.say(topic, JSON.stringify(records));
+		this.#net.say({ topic, text: JSON.stringify(records) });
 	}
 
 	/** The same pack with the labels of section 6, in endless lists, as small encoders write them. */

@@ -1,8 +1,7 @@
 // A Theengs gateway with a thermometer, a plant sensor and a 433 MHz receiver behind it.
 // Sources: https://docs.openmqttgateway.com/use/ble.html, https://docs.openmqttgateway.com/use/rf.html, https://decoder.theengs.io/devices/LYWSD03MMC_PVVX.html
 import { Timers } from "./clock.js";
-import type { MqttOptions } from "./mqtt-node.js";
-import { Publisher } from "./publisher.js";
+import { MqttNode, type MqttOptions } from "./mqtt-node.js";
 import { seeded, wander } from "./random.js";
 
 export interface TheengsGatewayOptions extends MqttOptions {
@@ -30,7 +29,7 @@ export const PLANT = "C4:7C:8D:00:53:32";
 
 /** `<base>/<name>/BTtoMQTT/<MAC without colons>`, `…/433toMQTT`, `…/SYStoMQTT`; `…/LWT` online, offline (will), retained. */
 export class TheengsGateway {
-	readonly #net: Publisher;
+	readonly #net: MqttNode;
 	readonly #options: TheengsGatewayOptions;
 	readonly #chance: () => number;
 	readonly #timers = new Timers();
@@ -41,14 +40,15 @@ export class TheengsGateway {
 	constructor(options: TheengsGatewayOptions) {
 		this.#options = options;
 		this.#chance = seeded(options.seed ?? 1);
-		this.#net = new Publisher(options, {
+		this.#net = new MqttNode(options, {
 			clientId: `theengs-${this.topic}`.replaceAll("/", "-"),
-			will: () => ({ topic: `${this.topic}/LWT`, payload: "offline", retain: true }),
+			will: { topic: `${this.topic}/LWT`, text: "offline" },
 			announce: () => {
-				this.#net.say(`${this.topic}/LWT`, "online", true);
-				this.#net.say(`${this.topic}/SYStoMQTT`, JSON.stringify({ uptime: 31, version: "v1.7.0", freemem: 117_440, mac: "02:00:5E:00:53:30", ip: "192.0.2.30", SSID: "plant", rssi: -57 }));
+				this.#net.say({ topic: `${this.topic}/LWT`, text: "online", retain: true });
+				this.#net.say({ topic: `${this.topic}/SYStoMQTT`, text: JSON.stringify({ uptime: 31, version: "v1.7.0", freemem: 117_440, mac: "02:00:5E:00:53:30", ip: "192.0.2.30", SSID: "plant", rssi: -57 }) });
 				this.report();
 			},
+			farewell: () => [{ topic: `${this.topic}/LWT`, text: "offline", retain: true }],
 		});
 	}
 
@@ -73,7 +73,7 @@ export class TheengsGateway {
 
 	stop(): Promise<void> {
 		this.#timers.stop();
-		return this.#net.stop([{ topic: `${this.topic}/LWT`, payload: "offline", retain: true }]);
+		return this.#net.stop();
 	}
 
 	crash(): Promise<void> {
@@ -89,10 +89,10 @@ export class TheengsGateway {
 
 	/** Somebody presses a remote that sends this code. */
 	press(code: number): void {
-		this.#net.say(`${this.topic}/433toMQTT`, JSON.stringify({ value: code, protocol: 1, length: 24, delay: 320 }));
+		this.#net.say({ topic: `${this.topic}/433toMQTT`, text: JSON.stringify({ value: code, protocol: 1, length: 24, delay: 320 }) });
 	}
 
 	#bluetooth(mac: string, fields: Readonly<Record<string, unknown>>): void {
-		this.#net.say(`${this.topic}/BTtoMQTT/${mac.replaceAll(":", "")}`, JSON.stringify({ id: mac, ...fields }));
+		this.#net.say({ topic: `${this.topic}/BTtoMQTT/${mac.replaceAll(":", "")}`, text: JSON.stringify({ id: mac, ...fields }) });
 	}
 }

@@ -35,6 +35,8 @@ export class WledStrip {
 	#before = 128;
 	#color = "#FFA000";
 	#effect = 0;
+	/** -1 is none. */
+	#preset = -1;
 
 	constructor(options: WledStripOptions) {
 		this.topic = options.topic ?? "wled/5e0053";
@@ -88,6 +90,7 @@ export class WledStrip {
 			const [key, value] = part.split("=");
 			if (key === "A") this.#shine(Number(value));
 			if (key === "FX") this.#effect = Number(value);
+			if (key === "PL") this.#preset = Number(value);
 		}
 	}
 
@@ -98,7 +101,7 @@ export class WledStrip {
 
 	#report(): Said[] {
 		const [red, green, blue] = [1, 3, 5].map((at) => parseInt(this.#color.slice(at, at + 2), 16));
-		const xml = `<?xml version="1.0" ?><vs><ac>${this.#brightness}</ac><cl>${red}</cl><cl>${green}</cl><cl>${blue}</cl><ns>0</ns><nr>1</nr><nl>0</nl><fx>${this.#effect}</fx><sx>128</sx><ix>128</ix><fp>0</fp><wv>-1</wv><ps>-1</ps><cy>0</cy><ds>${this.#name}</ds></vs>`;
+		const xml = `<?xml version="1.0" ?><vs><ac>${this.#brightness}</ac><cl>${red}</cl><cl>${green}</cl><cl>${blue}</cl><ns>0</ns><nr>1</nr><nl>0</nl><fx>${this.#effect}</fx><sx>128</sx><ix>128</ix><fp>0</fp><wv>-1</wv><ps>${this.#preset}</ps><cy>0</cy><ds>${this.#name}</ds></vs>`;
 		const keep = (last: string, text: string): Said => ({ topic: `${this.topic}/${last}`, text, retain: true, qos: 1 });
 		return [keep("g", String(this.#brightness)), keep("c", this.#color), keep("v", xml)];
 	}

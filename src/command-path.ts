@@ -75,8 +75,7 @@ export class CommandPath {
 		if (running >= MAX_COMMANDS_PER_DEVICE) throw new GatewayError("busy", `Cannot set "${name}": ${running} commands are on their way to ${twin.device.name}; try again later`);
 		const outgoing = road.dialect.encode(twin.device.source.address, name, value);
 		this.#underWay.set(twin, running + 1);
-		const failed = new AbortController();
-		const ending = AbortSignal.any([stopping, road.stopping, failed.signal]);
+		const { signal: ending, abort, dispose } = joined(stopping, road.stopping);
 		try {
 			log.info({ device: twin.device.id, point: name, by }, `${by} sets "${name}" of "${twin.device.name}"`);
 			const confirmed = confirmOf(placed) === "state" ? confirmation(twin, name, value, clock, placed.timeout ?? CONFIRM_WITHIN, ending) : undefined;
@@ -85,7 +84,8 @@ export class CommandPath {
 			for (const out of outgoing) await this.forward(road.link, out, ending);
 			return confirmed ? { kind: "confirmed", reading: await confirmed } : { kind: "sent" };
 		} finally {
-			failed.abort(new GatewayError("link-down", `Cannot set "${name}": the command was given up`));
+			abort(new GatewayError("link-down", `Cannot set "${name}": the command was given up`));
+			dispose();
 			const left = (this.#underWay.get(twin) ?? 1) - 1;
 			if (left > 0) this.#underWay.set(twin, left);
 			else this.#underWay.delete(twin);
@@ -94,12 +94,28 @@ export class CommandPath {
 
 	/** Let one message leave, within ten seconds. @throws {GatewayError} `link-down`, `device-timeout`, `device-refused`. */
 	async forward(link: Link, out: Outgoing, signal: AbortSignal): Promise<void> {
-		const late = new AbortController();
+		const late = joined(signal);
 		const cancel = this.#options.clock.after(SEND_WITHIN, () => late.abort(new GatewayError("device-timeout", `Cannot send on link "${link.id}": it took longer than ${SEND_WITHIN / 1_000} s`)));
 		try {
-			await link.send(out, AbortSignal.any([signal, late.signal]));
+			await link.send(out, late.signal);
 		} finally {
 			cancel();
+			late.dispose();
 		}
 	}
+}
+
+/** A signal that aborts with any of these, and by hand. AbortSignal.any() would leave something at each of them for as long as they live (Node 20). */
+function joined(...outer: readonly AbortSignal[]): { readonly signal: AbortSignal; abort(reason: unknown): void; dispose(): void } {
+	const inner = new AbortController();
+	const stops = outer.map((signal) => [signal, (): void => inner.abort(signal.reason)] as const);
+	for (const [signal, stop] of stops) {
+		if (signal.aborted) stop();
+		else signal.addEventListener("abort", stop, { once: true });
+	}
+	return {
+		signal: inner.signal,
+		abort: (reason) => inner.abort(reason),
+		dispose: () => stops.forEach(([signal, stop]) => signal.removeEventListener("abort", stop)),
+	};
 }

@@ -10,11 +10,11 @@ import { FaultCounter } from "./core/fault-counter.js";
 import type { Entry } from "./core/journal.js";
 import type { Log } from "./core/log.js";
 import type { Reading } from "./core/reading.js";
+import { Repeats } from "./core/repeats.js";
 import type { Naming, Registry } from "./core/registry.js";
 import { ReportPolicy, type ReportRule } from "./core/report.js";
 import type { GatewayStatus, RoadStatus } from "./core/status.js";
 import type { Change, Twin } from "./core/twin.js";
-import { sameValue } from "./core/value.js";
 import { CommandPath } from "./command-path.js";
 import type { NorthWing } from "./north.js";
 import type { Verbs, XepModule } from "./north/module.js";
@@ -51,6 +51,8 @@ export interface Changes {
 	readonly settings?: StoreSettings;
 	/** Links that end: those that are gone, and those that are made anew. */
 	readonly ending: readonly string[];
+	/** Of those the ones that are gone: what their brokers keep for us is let go of. */
+	readonly closing: readonly string[];
 	/** Makes the links that begin, once those have ended. Devices of a link of the same id stay. @throws {GatewayError} when one cannot be made. */
 	beginning(): Promise<readonly Road[]>;
 	/** Makes those anew that have ended: the config is refused as a whole. */
@@ -75,6 +77,8 @@ const JUDGE_EVERY: Millis = 1_000;
 const LISTEN_AFTER: Millis = 50;
 /** What was heard shortly before the end is acknowledged if it can be written by then. */
 const FLUSH_WITHIN: Millis = 1_000;
+/** How long a broker may take to take back what a link has listened to. */
+const UNSUBSCRIBE_WITHIN: Millis = 500;
 /** A stream that does not close by then is left behind. */
 const CLOSE_WITHIN: Millis = 2_000;
 
@@ -92,6 +96,7 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 	const crashed = new Promise<never>((_, reject) => (crash = reject));
 	crashed.catch(() => undefined); // whoever awaits `ended` hears of it
 	const listening = new Set<string>();
+	const repeats = new Repeats();
 	const faults = new FaultCounter(clock, ({ where, reason, sample, count }) => log.warn({ where, reason, sample, count }, `Cannot use what "${where}" sent: ${reason}`));
 	const roads = new Roads({ clock, ears: earsOf, crashed: (error) => crash(error) });
 	const report = new ReportPolicy(reports);
@@ -109,30 +114,27 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 	// ---- South to north: packet → meaning → twin → journal and modules ----
 
 	function carry(road: RunningRoad, packet: Packet): void {
-		let entries: readonly Entry[] = [];
+		const entries: Entry[] = []; // also what was found before something failed
 		let isKnown = false;
 		try {
-			({ entries, isKnown } = take(road, road.dialect.decode(packet), packet));
+			isKnown = take(road, road.dialect.decode(packet), packet, entries);
 		} catch (error) {
 			// A decoder never throws for what it is fed: this is a bug, and one message must not end the link.
 			log.error({ err: error, link: road.link.id }, `Cannot decode a message of link "${road.link.id}": ${messageOf(error)}`);
 		}
-		if (packet.delivery && entries.length > 0) {
-			// Acknowledged when they are on disk. If the journal is closed before, its sender tells it again.
+		if (packet.delivery && (entries.length > 0 || isKnown)) {
+			// Acknowledged when they are on disk, and what was told before them too. If the journal is closed before, its sender tells it again.
 			store.append(entries, { link: road.link.id, ...packet.delivery }).then(() => packet.taken(), () => undefined);
-		} else if (packet.delivery && isKnown) {
-			store.flush().then(() => packet.taken(), () => undefined); // the one before may be in memory still
 		} else {
 			store.note(entries);
 			packet.taken();
 		}
 	}
 
-	/** @returns What belongs into the journal, and whether something of it was told before. */
-	function take({ link }: Road, meaning: Meaning, packet: Packet): { readonly entries: readonly Entry[]; readonly isKnown: boolean } {
+	/** @param entries What belongs into the journal. @returns Was something of it told before? */
+	function take({ link }: Road, meaning: Meaning, packet: Packet, entries: Entry[]): boolean {
 		const now = clock.now();
 		const live = packet.body.kind !== "message" || !packet.body.retained;
-		const entries: Entry[] = [];
 		let isKnown = false;
 		remember(link.id, meaning, packet);
 		for (const announcement of meaning.announced ?? []) announce(link.id, announcement);
@@ -150,7 +152,7 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 		for (const { where, reason, sample } of meaning.misfits ?? []) faults.count(`${link.id}: ${where}`, reason, sample);
 		if (meaning.filters) listenSoon(link.id);
 		for (const out of meaning.send ?? []) void commands.forward(link, out, stopping.signal).catch((error: unknown) => log.debug({ link: link.id }, messageOf(error)));
-		return { entries, isKnown };
+		return isKnown;
 	}
 
 	/** A message by which a device was described is heard again at the next start. */
@@ -221,8 +223,7 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 	function entriesOf(twin: Twin, readings: readonly Reading[]): Entry[] {
 		const { link, source: { address }, points } = twin.device;
 		return readings.flatMap((reading) => {
-			const before = twin.readings.get(reading.point);
-			if (before && (reading.ageUnknown || (reading.at !== reading.received && before.at === reading.at && sameValue(before.value, reading.value)))) return [];
+			if (reading.ageUnknown ? twin.readings.has(reading.point) : repeats.isRepeated(twin, reading)) return [];
 			const point = points[reading.point];
 			return [{ link, address, reading, ...(point?.kind === "numeric" && point.unit !== undefined && { unit: point.unit }) }];
 		});
@@ -356,8 +357,11 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 
 	let changing: Promise<void> = Promise.resolve();
 
-	async function change({ ending, beginning, restoring, ...rest }: Changes): Promise<void> {
+	async function change({ ending, closing, beginning, restoring, ...rest }: Changes): Promise<void> {
 		if (isStopping) return;
+		const listened = closing.flatMap((id) => roads.get(id)?.link.listen ?? []);
+		for (const id of closing) roads.get(id)?.link.listen?.([]);
+		if (listened.length > 0) await pause(clock, UNSUBSCRIBE_WITHIN, stopping.signal);
 		await Promise.all(ending.map((id) => roads.stop(id)));
 		let failure: Error | undefined;
 		const begun = await beginning().catch((error: unknown) => {
@@ -382,6 +386,7 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 		if (isStopping) return void (await Promise.all(begun.map(({ link }) => roads.stop(link.id))));
 		for (const { link } of begun) roads.start(link.id);
 		if (failure !== undefined) throw failure;
+		for (const id of closing) store.forgetLink(id);
 		if (rest.settings) store.configure(rest.settings);
 		name = rest.name ?? name;
 		if (rest.access) {
@@ -441,18 +446,21 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 		roads.add(road);
 		for (const announcement of road.dialect.announced()) announce(road.link.id, announcement);
 	}
-	for (const { link, announcement, readings } of store.twins()) {
+	const before = store.twins();
+	for (const { link, announcement } of before) {
 		const fixed = roads.get(link)?.dialect.announced();
-		if (!fixed) continue; // a link that is no longer configured has no devices
-		// Where the config names the devices, the store brings back values, and no device that was taken out of the config.
-		const twin = fixed.length > 0 ? registry.byPlace(link, announcement.address) : announce(link, announcement, true);
+		// A link that is no longer configured has no devices; where the config names them, the store brings back values alone.
+		if (announcement && fixed?.length === 0) announce(link, announcement, true);
+	}
+	for (const road of firstRoads) recall(road);
+	for (const { link, address, readings } of before) {
+		const twin = registry.byPlace(link, address);
 		twin?.restore(readings);
 		if (twin) report.follow(twin, clock.now());
 	}
-	for (const road of firstRoads) {
-		recall(road);
-		listen(road.link.id);
-		roads.start(road.link.id);
+	for (const { link } of firstRoads) {
+		listen(link.id);
+		roads.start(link.id);
 	}
 	watchSilence().catch(crash);
 	runUplink(stream);

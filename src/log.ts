@@ -34,14 +34,15 @@ export function createLog({ level, secrets, to = new Stdout() }: LogOptions): Pr
 		error: (facts, text) => logger.error(facts, text),
 		configure({ level: another, secrets: more }) {
 			logger.level = another;
-			hidden = [...new Set([...hidden, ...formsOf(more)])];
+			hidden = [...new Set([...hidden, ...formsOf(more)])].sort((a, b) => b.length - a.length);
 		},
 	};
 }
 
 /** Each secret as it is, and as it stands in JSON. */
 function formsOf(secrets: readonly string[]): string[] {
-	return secrets.filter((secret) => secret.length >= MIN_SECRET).flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
+	// The longest first: one may be the beginning of another.
+	return secrets.filter((secret) => secret.length >= MIN_SECRET).flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]).sort((a, b) => b.length - a.length);
 }
 
 /** Writes lines to a file descriptor. A log that cannot be written, on a full disk or to a reader that has gone, must not end the gateway. */
@@ -50,7 +51,7 @@ export class Stdout {
 	#lost = 0;
 
 	/** @param write Throws when it cannot write. */
-	constructor(write: (text: string) => void = (text) => void writeSync(1, text)) {
+	constructor(write: (text: string) => void = writeWhole) {
 		this.#write = write;
 	}
 
@@ -64,4 +65,10 @@ export class Stdout {
 			this.#lost = lost + 1; // there is nowhere to say it; the next line that can be written does
 		}
 	}
+}
+
+/** A pipe may take a part of a line: the rest follows, or the line is torn. */
+function writeWhole(text: string): void {
+	let left = Buffer.from(text);
+	while (left.length > 0) left = left.subarray(writeSync(1, left));
 }

@@ -52,7 +52,7 @@ export function northWing(roof: Omit<Verbs, "ask">, { store, newId, version: sof
 	const watching = watches(verbs, { store, courier: letters });
 	const all = (): readonly XepModule[] => modules;
 	const caps = capabilities(verbs, all);
-	const sensorData = readout(verbs);
+	const sensorData = readout(verbs, { windows });
 	const subscribed = events(verbs, { windows });
 	const modules: readonly XepModule[] = [
 		watching,

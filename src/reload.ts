@@ -88,6 +88,7 @@ export async function applyConfig(gateway: Gateway, store: Store, running: Loade
 	const lost = new Set(missing);
 	const changes: Changes = {
 		ending: [...reopened, ...closed],
+		closing: closed,
 		beginning: () => build(next, [...reopened, ...opened]),
 		async restoring() {
 			const restored = await Promise.all([...reopened, ...closed].map((id) => build(running, [id]).catch(() => {

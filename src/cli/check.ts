@@ -4,7 +4,7 @@ import { loadGateway } from "../assemble.js";
 import { messageOf } from "../core/errors.js";
 import { createLog } from "../log.js";
 import { systemClock } from "../system-clock.js";
-import { askGateway } from "../web/control-socket.js";
+import { askGateway, isRunning } from "../web/control-socket.js";
 import type { GatewayStatus } from "../core/status.js";
 import { packageVersion } from "./version.js";
 
@@ -36,8 +36,8 @@ export async function check(configFile: string, { online = false, diff = false }
 		for (const line of lines) console.log(line);
 	}
 	if (!online) return 0;
-	const running = await askGateway(loaded.dataFolder, { ask: "status" }, 2_000).catch(() => undefined);
-	if (running !== undefined) return report(running as GatewayStatus); // two components of one domain would throw each other out
+	// Two components of one domain would throw each other out: only when nobody listens there is none.
+	if (await isRunning(loaded.dataFolder)) return report((await askGateway(loaded.dataFolder, { ask: "status" }, ASK_WITHIN_MS)) as GatewayStatus);
 	const probe = await loaded.probe({ clock: systemClock, random: Math.random, newId: randomUUID, log: createLog({ level: "silent", secrets: loaded.secrets }), version: packageVersion() });
 	const ended = new AbortController();
 	const signal = AbortSignal.any([stop, ended.signal]);

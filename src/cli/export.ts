@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { createWriteStream, existsSync, renameSync, rmSync } from "node:fs";
 import { finished } from "node:stream/promises";
 import { dataFolderOf } from "../config/load.js";
@@ -27,8 +28,9 @@ export async function exportAll(configFile: string, device: string | undefined, 
 		return;
 	}
 	if (existsSync(options.out)) throw new GatewayError("bad-request", `Cannot write "${options.out}": there is a file of this name; give another one`);
-	const part = `${options.out}.part`;
-	const file = createWriteStream(part, { mode: 0o600 });
+	// A name that nobody can have put there before, and a file that is ours alone.
+	const part = `${options.out}.${randomBytes(6).toString("hex")}.part`;
+	const file = createWriteStream(part, { mode: 0o600, flags: "wx" });
 	const ended = finished(file);
 	ended.catch(() => undefined); // said below
 	try {

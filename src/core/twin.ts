@@ -4,7 +4,7 @@ import type { Device } from "./device.js";
 import { GatewayError } from "./errors.js";
 import { checkValue, findPoint, isReadable, isStale, isWritable, type Point } from "./point.js";
 import type { Reading } from "./reading.js";
-import { sameValue, type Value } from "./value.js";
+import { isNumeric, sameValue, type Value } from "./value.js";
 
 /** What one event changed. Modules of the north wing turn it into stanzas. */
 export interface Change {
@@ -20,10 +20,14 @@ export interface Change {
 /** A source clock may be this much ahead; what claims to be later than that does not hold back what comes after it. */
 const CLOCK_TOLERANCE: Millis = 60_000;
 
-/** A late or a retained message must not overwrite what came after it. Only a time that a source states says what is late. */
-function isOlder(reading: Reading, before: Reading, now: UnixMillis): boolean {
+/**
+ * A late or a retained message must not overwrite what came after it. Only a time that a source states says what is late.
+ *
+ * @param upSince Since when the link is up: what a broker has retained may be newer than what was heard before.
+ */
+function isOlder(reading: Reading, before: Reading, upSince: UnixMillis, now: UnixMillis): boolean {
 	if (before.received > now) return false; // the clock of this machine was set back
-	if (reading.ageUnknown) return !before.ageUnknown;
+	if (reading.ageUnknown) return !before.ageUnknown && (before.received >= upSince || sameValue(before.value, reading.value));
 	const isStated = reading.at !== reading.received;
 	return isStated && reading.at < before.at && before.at <= before.received + CLOCK_TOLERANCE && now - before.received < STATED_TIME_LASTS;
 }
@@ -43,6 +47,8 @@ export class Twin {
 	readonly #damper = new Damper();
 	#isFlapping = false;
 	#since: UnixMillis;
+	/** When its link came up. */
+	#upSince: UnixMillis;
 	#linkDown: { since: UnixMillis; reason: string; grace: Millis } | undefined;
 	#said: { state: Statement; at: UnixMillis; reason?: string } | undefined;
 	#heard: UnixMillis | undefined;
@@ -52,6 +58,7 @@ export class Twin {
 	constructor(device: Device, now: UnixMillis) {
 		this.#device = device;
 		this.#since = now;
+		this.#upSince = now;
 	}
 
 	get device(): Device {
@@ -102,7 +109,10 @@ export class Twin {
 
 	/** Readings of the past, from the store: values, but no sign of life and no confirmation. */
 	restore(readings: readonly Reading[]): void {
-		for (const reading of readings) if (Object.hasOwn(this.#device.points, reading.point)) this.#last.set(reading.point, reading);
+		for (const reading of readings) {
+			if (!Object.hasOwn(this.#device.points, reading.point)) continue;
+			if (isNumeric(reading.value) === (this.#device.points[reading.point]!.kind === "numeric")) this.#last.set(reading.point, reading);
+		}
 	}
 
 	/**
@@ -115,7 +125,7 @@ export class Twin {
 		const aged: string[] = [];
 		for (const reading of readings) {
 			const before = this.#last.get(reading.point);
-			if (before && isOlder(reading, before, now)) continue;
+			if (before && isOlder(reading, before, this.#upSince, now)) continue;
 			this.#last.set(reading.point, reading);
 			if (!before || !sameValue(before.value, reading.value)) changed.push(reading);
 			const point = this.#device.points[reading.point];
@@ -144,6 +154,7 @@ export class Twin {
 		else if (this.#linkDown) {
 			if (now - this.#linkDown.since >= this.#linkDown.grace) this.#heard = this.#said = undefined;
 			this.#linkDown = undefined;
+			this.#upSince = now;
 		}
 		return this.#change([], now);
 	}

@@ -22,7 +22,16 @@ const AVAILABILITY_EVERY: Millis = 5_000;
 const VALUES_EVERY: Millis = 60_000;
 /** Values that come together in several messages make one status. */
 const VALUES_SETTLE: Millis = 1_000;
-/** What servers take from one component without throttling it. */
+/**
+ * What servers take from one component without throttling it.
+ *
+ * It is also what bounds the presences on their way to one contact. They have no window (window.ts): they go to his bare JID, for
+ * which his server answers pings, and not to the clients that it hands them to. Where all of the pace is for him, a client that
+ * acknowledges (XEP-0198) each half second has some hundred outstanding, and one that takes five seconds for it a thousand; who sees
+ * no more than a thousand devices never has more, since each device is told once in a burst. A client that went without a word, or
+ * that cannot take so much, fills its server's queue for it; ejabberd ends that session at 5 000, which takes 25 seconds and as many
+ * devices, and what is told next is told to his next session.
+ */
 const PACE: Rate = { burst: 200, perSecond: 200 };
 const TICK: Millis = 50;
 /** The stream had no room: it is asked again after this long. */

@@ -215,6 +215,17 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 		return answer.descriptions;
 	}
 
+	/** A link is gone for good: what was remembered for it is not needed any more. Its readings stay in the journal. */
+	forgetLink(link: string): void {
+		this.setFilters(link, []);
+		this.release(link, "all");
+		for (const key of this.#described.keys()) {
+			if (!key.startsWith(`${link}\n`)) continue;
+			this.#described.delete(key);
+			this.#change({ kind: "drop-description", link, topic: key.slice(link.length + 1) }).catch(() => undefined);
+		}
+	}
+
 	/** Remember what a topic said about devices; an empty payload takes it back. What it said before is not written again. */
 	describe(link: string, { topic, payload, retained }: Omit<Description, "link">): void {
 		const key = `${link}\n${topic}`;

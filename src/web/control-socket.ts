@@ -88,7 +88,7 @@ async function serveClient(socket: Socket, answer: (request: ControlRequest) => 
 			if (!socket.writable) return;
 			const last = await answered(line, answer, (text) => written(socket, text));
 			if (!socket.writable) return;
-			socket.write(`${JSON.stringify(last)}\n`);
+			await written(socket, `${JSON.stringify(last)}\n`);
 		}
 	}
 }

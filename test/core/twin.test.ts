@@ -38,6 +38,32 @@ test("Twin.apply() gives a retained message no life, and lets it overwrite nothi
 	assert.equal(textOf(twin.readings.get("setpoint")!.value), "21");
 });
 
+test("a retained message may be newer than what was heard before its link came up, and then gives the value", async () => {
+	const clock = new FakeClock();
+	const twin = twinAt(clock);
+	twin.apply([reading(clock, "setpoint", n("21"))], true, clock.now());
+	await clock.advance(1_000);
+	twin.link("is down", clock.now());
+	await clock.advance(60_000);
+	twin.link(undefined, clock.now());
+	const change = twin.apply([reading(clock, "setpoint", n("19"), { ageUnknown: true })], false, clock.now());
+	assert.deepEqual(change.readings.map(({ value, ageUnknown }) => [textOf(value), ageUnknown]), [["19", true]]);
+	twin.apply([reading(clock, "setpoint", n("20"))], true, clock.now());
+	twin.apply([reading(clock, "setpoint", n("19"), { ageUnknown: true })], false, clock.now());
+	assert.equal(textOf(twin.readings.get("setpoint")!.value), "20");
+});
+
+test("a retained message that says what is known leaves it its time", async () => {
+	const clock = new FakeClock();
+	const twin = twinAt(clock);
+	twin.restore([reading(clock, "setpoint", n("21"))]);
+	await clock.advance(60_000);
+	twin.link("is down", clock.now());
+	twin.link(undefined, clock.now());
+	twin.apply([reading(clock, "setpoint", n("21"), { ageUnknown: true })], false, clock.now());
+	assert.equal(twin.readings.get("setpoint")!.ageUnknown, undefined);
+});
+
 test("Twin.apply() ignores what is older than what it has, but not after a source clock ran ahead", () => {
 	const clock = new FakeClock();
 	const twin = twinAt(clock);

@@ -56,9 +56,9 @@ for (const { thread, mode } of MODES) {
 		writeFileSync(file, bytes);
 		const log = new MemoryLog();
 		const store = await open(t, { folder, thread, log, keep });
+		// Whoever asks for anything next brings it to light: these ask for what is sound.
 		await eventually(() => {
-			store.note([entry("1", 1)]);
-			void store.flush();
+			store.outbox.queues().catch(() => undefined);
 			return log.lines.some((line) => /error Database is damaged .* set aside as/.test(line));
 		});
 		assert.deepEqual(store.subscriptions().map(({ contact }) => contact), ["alice@example.org"]);

@@ -1,18 +1,18 @@
 import { GATEWAY_ID } from "../../core/access.js";
 import { type Millis, pause } from "../../core/clock.js";
 import { GatewayError } from "../../core/errors.js";
-import { RequestError } from "../../xmpp/requests.js";
 import { bare, resourcepart } from "../../xmpp/jid.js";
 import { type Element, xml } from "../../xmpp/xml.js";
 import { Refusal } from "../conditions.js";
 import type { Incoming, Request, Route, Verbs, XepModule } from "../module.js";
+import { Windows } from "../window.js";
 import { FIRST_MOMENT, partsOf, plan, type Planned } from "./answer.js";
 import { formatDateTime } from "./datetime.js";
 import { NEURO_SENSOR_DATA, neuroSensorData } from "./neuro-sensor-data.js";
-import { NS_PING } from "../ping.js";
 import { short } from "./nodes.js";
 import { bytesOf } from "./pieces.js";
 import { type Integers, type Part, type ReadoutCodec, type ReadoutRequest, storedWanted } from "./request.js";
+import { hasRoom } from "./room.js";
 import { MAX_STORED, partsWithStored } from "./stored.js";
 import { xep0323 } from "./xep0323.js";
 
@@ -23,6 +23,8 @@ export interface ReadoutOptions {
 	readonly integers?: Integers;
 	/** Errors in the form of XEP-0323 v0.2 beside those of RFC 6120. Default: true. */
 	readonly legacyErrors?: boolean;
+	/** What is on its way to each receiver, whoever sends it. Default: its own, for a readout that is alone. */
+	readonly windows?: Windows;
 	/** Stored values that one request gets. Default: `MAX_STORED`. */
 	readonly mostStored?: number;
 }
@@ -50,10 +52,8 @@ const AT_ONCE = 16;
 /** The same of a history, which may go on for long: some five thousand values a second, and never more than a few milliseconds in a row. */
 const STORED_AT_ONCE = 4;
 const BETWEEN: Millis = 50;
-/** Stanzas, some megabyte, after which the reader is asked whether it has them: what it has not read fills the memory of servers on the way. */
-const WINDOW = 100;
-/** How long it may take for an answer; a metered link carries the window within that time. */
-const CAUGHT_UP_WITHIN: Millis = 5 * 60_000;
+/** A shorter readout is an answer like any other, and nobody is pinged for it; the stanzas of a longer one are counted in the window of their reader. */
+const SHORT = 16;
 /** An uplink that takes no more now is tried again so often, a second apart. */
 const TRIES = 60;
 const TRY_EVERY: Millis = 1_000;
@@ -88,7 +88,7 @@ type Parts = Iterator<Part> | AsyncIterator<Part>;
  * Present values come from the twin, stored ones from the journal, all with the time that their source gave them; nothing
  * here touches hardware.
  */
-export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = true, mostStored = MAX_STORED }: ReadoutOptions = {}): Readout {
+export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = true, windows = new Windows(verbs), mostStored = MAX_STORED }: ReadoutOptions = {}): Readout {
 	const { clock } = verbs;
 	const jobs = new Map<string, Job>();
 	let sent = 0;
@@ -188,13 +188,15 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 	/** Send what there is, a few stanzas a turn, until the end or until nobody takes them. Never rejects. */
 	async function tell(key: string, job: Job, parts: Parts, first?: Part): Promise<void> {
 		const { signal } = job.ended;
+		const window = windows.to(job.asker.from);
 		const atOnce = storedWanted(job.wish) === undefined ? AT_ONCE : STORED_AT_ONCE;
 		try {
 			for (let count = 1; !signal.aborted; count++) {
 				const part = count === 1 && first ? first : await nextOf(parts);
 				// While it was fetched the reader may have gone.
-				if (signal.aborted || !part || !(await sayAtLast(job, part)) || part.done) break;
-				if (count % WINDOW === 0 && !(await hasCaughtUp(job))) break;
+				if (signal.aborted || !part || (count > SHORT && !(await hasRoom(window, clock, signal))) || !(await sayAtLast(job, part))) break;
+				if (count > SHORT) window.sent(job.asker.to, count === SHORT + 1 ? count : 1);
+				if (part.done) break;
 				if (count % atOnce === 0) await pause(clock, BETWEEN, signal);
 			}
 		} catch (error) {
@@ -210,17 +212,6 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 			if (tries === TRIES || !verbs.online()) return false;
 			await pause(clock, TRY_EVERY, job.ended.signal);
 			if (job.ended.signal.aborted) return false;
-		}
-		return true;
-	}
-
-	/** Whatever it answers to a ping, it has read what came before. */
-	async function hasCaughtUp({ asker: { from, to }, ended: { signal } }: Job): Promise<boolean> {
-		try {
-			await verbs.ask({ type: "get", from: to, to: from, payload: xml("ping", { xmlns: NS_PING }) }, { timeoutMs: CAUGHT_UP_WITHIN, signal });
-		} catch (error) {
-			if (!(error instanceof RequestError)) throw error;
-			return error.answer !== undefined;
 		}
 		return true;
 	}
@@ -247,6 +238,7 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 		drop((job) => isFrom(from, job) && job.asker.id === id);
 	}
 
+	windows.onGone((jid) => drop((job) => isFrom(jid, job)));
 	const isFrom = (jid: string, { asker }: Job): boolean => asker.from === jid || (resourcepart(jid) === "" && bare(asker.from) === jid);
 	const codecs = [xep0323({ integers, legacyErrors }), ...NEURO_SENSOR_DATA.map((xmlns) => neuroSensorData({ xmlns, integers }))];
 	const features = codecs.map(({ xmlns }) => xmlns);
@@ -263,6 +255,8 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 			const { type } = heard.stanza.attrs;
 			if (type === "unavailable" || type === "error") left(heard);
 		},
+		// What was on its way may be lost: an answer with a hole in it would look whole.
+		disconnected: () => drop(({ state }) => state === "running"),
 		closing: () => drop(() => true),
 		gone: (jid) => drop((job) => isFrom(jid, job)),
 	};

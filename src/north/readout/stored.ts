@@ -3,7 +3,7 @@
 // Version: 0.6 (2017-05-20)
 import type { Millis, UnixMillis } from "../../core/clock.js";
 import { GatewayError } from "../../core/errors.js";
-import type { Row, Span } from "../../core/journal.js";
+import type { Bucket, Row, Span } from "../../core/journal.js";
 import type { Point } from "../../core/point.js";
 import type { Unit } from "../../core/unit.js";
 import { isNumeric, type Value } from "../../core/value.js";
@@ -145,36 +145,49 @@ async function* each(span: Span, readable: () => ReadonlySet<string>, { history 
 }
 
 /**
- * Of each period that has ended, and in which there was a value, the last one: what a meter reader finds at the end of the
- * month. It carries the time of that end, and a flag that its own time is another one: it was read at some time in the period.
+ * Of each period that has ended, and in which there was a value, the last one, with its own time: what a meter reader finds at
+ * the end of the month.
  */
 async function* ofPeriod(period: Period, span: Span, readable: () => ReadonlySet<string>, { history, clock }: Past): AsyncGenerator<Moment> {
 	const until = Math.min((span.to ?? Infinity) - 1, clock.now());
 	let from = span.from;
 	let end = -Infinity;
-	let values = new Map<string, Stored>();
+	/** Of the period that ends at `end`, by point. */
+	let lasts = new Map<string, Bucket>();
 	for (;;) {
-		const buckets = await history.buckets({ ...span, ...(from !== undefined && { from }) }, WIDTH[period], BUCKETS_PAGE);
+		const buckets: readonly Bucket[] = await history.buckets({ ...span, ...(from !== undefined && { from }) }, WIDTH[period], BUCKETS_PAGE);
+		const last = buckets.at(-1);
 		const visible = readable();
 		if (visible.size === 0) return;
-		for (const name of values.keys()) if (!visible.has(name)) values.delete(name);
-		const last = buckets.at(-1);
+		for (const name of lasts.keys()) if (!visible.has(name)) lasts.delete(name);
 		const isMore = buckets.length === BUCKETS_PAGE && last !== undefined && buckets[0]!.at < last.at;
-		for (const { point, at, unit, last: value } of buckets) {
-			if (isMore && at === last.at) break; // its other points may be on the next page
-			const its = endOf(period, at);
+		for (const bucket of buckets) {
+			if (isMore && bucket.at === last.at) break; // its other points may be on the next page
+			const its = endOf(period, bucket.at);
 			if (its > until) break;
 			if (its !== end) {
-				if (values.size > 0) yield { timestamp: formatDateTime(end) ?? FIRST_MOMENT, values };
+				yield* byMoment(lasts);
 				end = its;
-				values = new Map();
+				lasts = new Map();
 			}
-			if (visible.has(point)) values.set(point, { value, unit, flags: ["automaticReadout", "timeOffset"] });
+			if (visible.has(bucket.point)) lasts.set(bucket.point, bucket);
 		}
 		if (!isMore || endOf(period, last.at) > until) break;
 		from = last.at;
 	}
-	if (values.size > 0) yield { timestamp: formatDateTime(end) ?? FIRST_MOMENT, values };
+	yield* byMoment(lasts);
+}
+
+/** Values by their own time, which lies in their period: no point has one time twice. A time that no calendar has is left out, since two such would be one. */
+function byMoment(lasts: ReadonlyMap<string, Bucket>): Iterable<Moment> {
+	const found = new Map<string, Map<string, Stored>>();
+	for (const { point, unit, last, lastAt } of [...lasts.values()].sort((a, b) => a.lastAt - b.lastAt)) {
+		const timestamp = formatDateTime(lastAt);
+		if (timestamp === undefined) continue;
+		const values = found.get(timestamp) ?? new Map<string, Stored>();
+		found.set(timestamp, values.set(point, { value: last, unit, flags: ["automaticReadout"] }));
+	}
+	return [...found].map(([timestamp, values]) => ({ timestamp, values }));
 }
 
 /** When the period ends that `at` is in, in UTC. */

@@ -1,6 +1,7 @@
 // Devices of which a convention learns by listening: points are announced when they are first seen or described, and anew only when something changed.
 
 import type { Statement } from "../../core/availability.js";
+import type { Millis } from "../../core/clock.js";
 import type { Announcement } from "../../core/device.js";
 import { GatewayError } from "../../core/errors.js";
 import { type Category, checkValue, isWritable, type Point } from "../../core/point.js";
@@ -13,9 +14,9 @@ import { saysNothing } from "./payload.js";
 /** As many as one broker of a large site has; the registry takes more from all conventions together. */
 const MAX_THINGS = 5_000;
 /** The largest in the field, a multi-phase meter that was asked for its whole status, tells some two hundred. */
-const MAX_POINTS = 400;
+export const MAX_POINTS = 400;
 /** Longest name of a point, address or fact; longer ones are noise. */
-const MAX_NAME = 200;
+export const MAX_NAME = 200;
 const MAX_ALIASES = 8;
 /** Longest text that is a value; the longest in the field, a JSON of a Homie property, has some thousand characters. */
 const MAX_TEXT = 8_192;
@@ -34,6 +35,8 @@ export interface Facts {
 	readonly model?: string | undefined;
 	readonly firmware?: string | undefined;
 	readonly type?: string | undefined;
+	/** How often it should be heard from. */
+	readonly every?: Millis | undefined;
 }
 
 interface Entry extends Spec {
@@ -56,10 +59,6 @@ export class Thing {
 	/** Is what is known of it still too little to announce? */
 	get withheld(): boolean {
 		return false;
-	}
-
-	get size(): number {
-		return this.#points.size;
 	}
 
 	/** The point of this name, in whatever case. */
@@ -98,6 +97,9 @@ export class Thing {
 			this.#facts = { ...this.#facts, [key]: fact };
 			this.changed = true;
 		}
+		if (facts.every === undefined || facts.every === this.#facts.every) return;
+		this.#facts = { ...this.#facts, every: facts.every };
+		this.changed = true;
 	}
 
 	alias(address: string | undefined): void {
@@ -108,12 +110,16 @@ export class Thing {
 		this.changed = true;
 	}
 
+	get aliases(): Iterable<string> {
+		return this.#aliases.values();
+	}
+
 	get announcement(): Announcement {
-		const { name, manufacturer, model, firmware, type } = this.#facts;
+		const { name, manufacturer, model, firmware, type, every } = this.#facts;
 		return {
 			address: this.address,
 			...(this.#aliases.size > 0 && { aliases: [...this.#aliases.values()] }),
-			...(name !== undefined && { name }), ...(manufacturer !== undefined && { manufacturer }), ...(model !== undefined && { model }), ...(firmware !== undefined && { firmware }), ...(type !== undefined && { type }),
+			...(name !== undefined && { name }), ...(manufacturer !== undefined && { manufacturer }), ...(model !== undefined && { model }), ...(firmware !== undefined && { firmware }), ...(type !== undefined && { type }), ...(every !== undefined && { every }),
 			points: Object.fromEntries([...this.#points.values()].map(({ name: point, point: as }) => [point, as])),
 		};
 	}
@@ -148,6 +154,19 @@ export class Things<T extends Thing> {
 		const made = this.#make(address);
 		this.#byAddress.set(address.toLowerCase(), made);
 		return made;
+	}
+
+	get size(): number {
+		return this.#byAddress.size;
+	}
+
+	/** The thing of this address, from now on the last one of values(). */
+	renew(address: string): T | undefined {
+		const thing = this.get(address);
+		if (!thing) return undefined;
+		this.#byAddress.delete(address.toLowerCase());
+		this.#byAddress.set(address.toLowerCase(), thing);
+		return thing;
 	}
 
 	delete(address: string): boolean {

@@ -133,7 +133,7 @@ export class SenMl implements Convention {
 
 	/** The point of a quantity in one unit: the first unit has the name alone. */
 	#named(address: string, name: string, code: string | undefined, unit: Unit | undefined, seen: readonly Seen[]): string {
-		const known = this.#devices.find(address)?.points[name] ?? seen.find(({ point }) => point === name)?.as;
+		const known = this.#devices.find(address)?.entry(name)?.point ?? seen.find(({ point }) => point === name)?.as;
 		const other = known?.kind === "numeric" ? known.unit : undefined;
 		return known && code !== undefined && unit !== undefined && other !== undefined && other !== unit ? `${name} ${code}` : name;
 	}

@@ -390,8 +390,17 @@ function pointFor(name: string, type: DataType, metric: Metric, value: Value | u
 	const guessed = quantityOf(name).unit;
 	const unit = typeof stated === "string" && stated !== "" ? unitFrom(stated) : category === "identity" || guessed === undefined || !PLAIN_UNITS.has(guessed) ? undefined : guessed;
 	const integer = INTEGERS[type];
-	const span = integer && integer.bits < 64 ? (integer.signed ? { min: -(2 ** (integer.bits - 1)), max: 2 ** (integer.bits - 1) - 1 } : { min: 0, max: 2 ** integer.bits - 1 }) : {};
-	return { kind, ...base, ...(unit !== undefined && { unit }), ...(integer && { integer: true }), ...(writable && span) };
+	return { kind, ...base, ...(unit !== undefined && { unit }), ...(integer && { integer: true }), ...(writable && spanOf(type, metric)) };
+}
+
+/** What can be set: the engineering range where the sender states one, else what the type can hold; a number in 64 bits or with a fraction has no bounds worth saying. */
+function spanOf(type: DataType, metric: Metric): { readonly min?: number; readonly max?: number } {
+	const integer = INTEGERS[type];
+	const held = !integer || integer.bits >= 64 ? undefined : integer.signed ? [-(2 ** (integer.bits - 1)), 2 ** (integer.bits - 1) - 1] as const : [0, 2 ** integer.bits - 1] as const;
+	const [low, high] = [property(metric, "englow"), property(metric, "enghigh")];
+	const stated = low !== undefined && high !== undefined && isNumeric(low) && isNumeric(high) && low.number < high.number ? [low.number, high.number] as const : undefined;
+	const [min, max] = stated && held ? [Math.max(stated[0], held[0]), Math.min(stated[1], held[1])] : (stated ?? held ?? []);
+	return min === undefined || max === undefined || min > max ? {} : { min, max };
 }
 
 function kindOf(type: DataType, value: Value | undefined): "numeric" | "boolean" | "text" | undefined {

@@ -77,7 +77,7 @@ export function unitOf(parts: readonly string[], units: MessageUnits, isEnergyTo
 }
 
 /** Settings and states of a device; what is not here is a measurement. */
-const STATUS_KEYS = /^(?:power|dimmer|color|hsbcolor|white|ct|channel|scheme|fade|speed|ledtable|fanspeed|uptime|uptimesec|vcc|heap|sleep|sleepmode|loadavg|mqttcount|berry|hostname|ipaddress|restartreason|webservermode|battery|batterypercentage|batteryvoltage|switch|state|target|direction|linkquality)\d*(?:\[\d+\])*$/i;
+const STATUS_KEYS = /^(?:power|dimmer|color|hsbcolor|white|ct|channel|scheme|fade|speed|ledtable|fanspeed|uptime|uptimesec|vcc|heap|sleep|sleepmode|loadavg|mqttcount|berry|hostname|ipaddress|restartreason|starttime|startuputc|bootcount|savecount|webservermode|battery|batterypercentage|batteryvoltage|switch|state|target|direction|linkquality)\d*(?:\[\d+\])*$/i;
 const IDENTITY_KEYS = /^(?:id|module|version|ssid|bssid|apmac|mac|macaddress|device|name|ieeeaddr|manufacturer|modelid|fallbacktopic|grouptopic|ipaddress|hostname)$/i;
 
 export function categoryOf(parts: readonly string[], isState: boolean): Point["category"] {

@@ -81,11 +81,12 @@ export class Wled implements Convention {
 		if (!known) {
 			if (mac !== undefined && this.#byTopic.size < MAX_TOPICS) this.#byTopic.set(topic.toLowerCase(), mac);
 			thing.know({ manufacturer: "WLED", type: "light" });
-			thing.declare("on", { point: { kind: "boolean", access: "rw" }, send: (value) => out(topic, value === true ? "ON" : "OFF") });
+			thing.declare("on", { point: { kind: "boolean", access: "rw", label: "Power" }, send: (value) => out(topic, value === true ? "ON" : "OFF") });
 			thing.declare("global_brightness", { point: BRIGHTNESS, send: (value) => out(topic, textOf(value)) });
 			thing.declare("color", { point: { kind: "text", access: "rw", maxLength: 9, label: "Color" }, send: (value) => out(`${topic}/col`, textOf(value)) });
-			thing.declare("effect", { point: { kind: "numeric", access: "w", min: 0, max: 255, integer: true, label: "Effect" }, send: (value) => out(`${topic}/api`, `FX=${textOf(value)}`) });
-			thing.declare("preset", { point: { kind: "numeric", access: "w", min: 1, max: 250, integer: true, label: "Preset" }, send: (value) => out(`${topic}/api`, `PL=${textOf(value)}`) });
+			// By the names under which the XML state says them back.
+			thing.declare("fx", { point: { kind: "numeric", access: "rw", category: "status", min: 0, max: 255, integer: true, label: XML["fx"]! }, send: (value) => out(`${topic}/api`, `FX=${textOf(value)}`) });
+			thing.declare("ps", { point: { kind: "numeric", access: "rw", category: "status", min: 1, max: 250, integer: true, label: XML["ps"]! }, send: (value) => out(`${topic}/api`, `PL=${textOf(value)}`) });
 		}
 		thing.alias(topic);
 		thing.alias(mac);

@@ -13,9 +13,11 @@ import { aborted, answered } from "./waits.js";
 
 /** Messages of clients that are remembered, so that a repetition is known: some seconds of a busy fleet, and what it sends again after a restart. */
 const MAX_REMEMBERED = 2_000;
-/** Messages of all clients that may wait to be taken over, and their bytes: then clients are sent away, and come back with what they have. */
-const MAX_UNTAKEN = 5_000;
-const MAX_UNTAKEN_BYTES = 16 * MAX_PAYLOAD;
+/** Messages of one client, and of all, that may wait to be taken over, and their bytes: then a client is sent away, and comes back with what it has. */
+const MAX_OF_ONE = 4_000;
+const MAX_BYTES_OF_ONE = 8 * MAX_PAYLOAD;
+const MAX_OF_ALL = 20_000;
+const MAX_BYTES_OF_ALL = 64 * MAX_PAYLOAD;
 
 /** What a client publishes. */
 export interface Published {
@@ -35,9 +37,20 @@ export interface BrokerHands {
 	retained(filters: readonly string[]): AsyncIterable<{ readonly topic: string; readonly payload: Uint8Array }>;
 }
 
+/** The last message of one number of one client. */
 interface Known {
+	readonly hash: string;
+	/** Where the store remembers it. */
+	readonly slot: number;
 	taken: boolean;
 	readonly waiting: (() => void)[];
+}
+
+/** What of one client waits to be taken over. */
+interface Waiting {
+	readonly queue: { isDone: boolean; readonly done: () => void }[];
+	count: number;
+	bytes: number;
 }
 
 /** Hears what clients publish before they are acknowledged, and nothing that was published here. */
@@ -49,24 +62,27 @@ export class BrokerLink implements Link {
 	#filters: ReadonlySet<string> = new Set();
 	/** Nothing: it is not known yet what will be listened to. */
 	#tree: FilterTree | undefined;
-	/** Messages that were taken over, or are being, by their hash; the oldest first. */
+	/** Messages that were taken over, or are being, by client and number; the oldest first. */
 	readonly #known = new Map<string, Known>();
-	#untaken = 0;
-	#untakenBytes = 0;
-	/** Where in the store the next one is remembered: a ring of MAX_REMEMBERED. */
-	#slot: number;
+	/** Places in the store that hold nothing. */
+	readonly #free: number[];
+	readonly #memory: Memory | undefined;
 	/** Messages from before the gateway listened: no more than clients send without an acknowledgement. */
 	readonly #early: (() => void)[] = [];
-	/** Of each client what may be acknowledged, in the order of arrival; and what waits. */
-	readonly #queues = new Map<string, { isDone: boolean; readonly done: () => void }[]>();
+	/** What may be acknowledged of each client, in the order of arrival. */
+	readonly #waiting = new Map<string, Waiting>();
+	#count = 0;
+	#bytes = 0;
 
 	/** @param memory Messages of an earlier run that their senders may repeat. */
 	constructor(id: string, clock: Clock, hands: BrokerHands, memory?: Memory) {
 		this.id = id;
 		this.#clock = clock;
 		this.#hands = hands;
-		for (const { hash } of memory?.delivered ?? []) this.#known.set(hash, { taken: true, waiting: [] });
-		this.#slot = this.#known.size % MAX_REMEMBERED;
+		this.#memory = memory;
+		for (const { id: slot, hash } of memory?.delivered ?? []) this.#known.set(hash.slice(0, KEY_LENGTH), { hash, slot, taken: true, waiting: [] });
+		const used = new Set([...this.#known.values()].map(({ slot }) => slot));
+		this.#free = Array.from({ length: MAX_REMEMBERED }, (_, slot) => slot).filter((slot) => !used.has(slot));
 	}
 
 	async run(ears: LinkEars, signal: AbortSignal): Promise<void> {
@@ -97,26 +113,36 @@ export class BrokerLink implements Link {
 	/** A client publishes. @param done Called once, when the client may be acknowledged: in the order of its messages, of any QoS. With an error it must go. */
 	hear(client: string, message: Published, done: (error?: Error) => void): void {
 		const bytes = message.payload.length;
-		if (this.#untaken >= MAX_UNTAKEN || this.#untakenBytes + bytes > MAX_UNTAKEN_BYTES) return done(new Error("sends faster than the gateway can write"));
-		this.#untaken++;
-		this.#untakenBytes += bytes;
-		const queue = this.#queues.get(client) ?? [];
+		const waiting = this.#waiting.get(client) ?? { queue: [], count: 0, bytes: 0 };
+		const isWanted = isTopic(message.topic) && this.#tree?.matches(message.topic) !== false;
+		if (!isWanted && waiting.queue.length === 0) return done();
+		if (waiting.count >= MAX_OF_ONE || waiting.bytes + bytes > MAX_BYTES_OF_ONE || this.#count >= MAX_OF_ALL || this.#bytes + bytes > MAX_BYTES_OF_ALL) {
+			return message.qos === 0 ? done() : done(new Error("sends faster than the gateway can write"));
+		}
+		waiting.count++;
+		waiting.bytes += bytes;
+		this.#count++;
+		this.#bytes += bytes;
+		this.#waiting.set(client, waiting);
+		const { queue } = waiting;
 		const place = { isDone: false, done: () => done() };
 		queue.push(place);
-		this.#queues.set(client, queue);
-		this.#take(client, message, () => {
+		const taken = (): void => {
 			if (place.isDone) return;
 			place.isDone = true;
-			this.#untaken--;
-			this.#untakenBytes -= bytes;
+			waiting.count--;
+			waiting.bytes -= bytes;
+			this.#count--;
+			this.#bytes -= bytes;
 			while (queue[0]?.isDone) queue.shift()!.done();
-			if (queue.length === 0 && this.#queues.get(client) === queue) this.#queues.delete(client);
-		});
+			if (queue.length === 0) this.#waiting.delete(client);
+		};
+		if (isWanted) this.#take(client, message, taken);
+		else taken();
 	}
 
 	#take(client: string, message: Published, done: () => void): void {
 		const { topic, payload, qos, messageId, dup } = message;
-		if (!isTopic(topic) || this.#tree?.matches(topic) === false) return done();
 		const ears = this.#ears;
 		if (!ears) {
 			// Nobody listens yet, or any more: what is not acknowledged comes again.
@@ -127,13 +153,15 @@ export class BrokerLink implements Link {
 		let delivery: Remembered | undefined;
 		let taken = done;
 		if (qos > 0 && messageId !== undefined) {
-			const hash = createHash("sha256").update(`${client}\0${messageId}\0${topic}\0`).update(payload).digest("base64");
-			const before = dup ? this.#known.get(hash) : undefined;
-			if (before) return void (before.taken ? done() : before.waiting.push(done));
-			const known: Known = { taken: false, waiting: [done] };
-			this.#remember(hash, known);
-			delivery = { id: this.#slot, hash };
-			this.#slot = (this.#slot + 1) % MAX_REMEMBERED;
+			const key = digest(`${client}\0${messageId}`).slice(0, KEY_LENGTH);
+			const hash = key + digest(`${topic}\0`, payload);
+			const before = this.#known.get(key);
+			// A client may use one number for everything: only what it says to be a repetition, of the last message of that number, is one.
+			if (dup && before?.hash === hash) return void (before.taken ? done() : before.waiting.push(done));
+			const known: Known = { hash, slot: before?.slot ?? this.#freeSlot(), taken: false, waiting: [done] };
+			this.#known.delete(key);
+			this.#known.set(key, known);
+			delivery = { id: known.slot, hash };
 			taken = () => {
 				known.taken = true;
 				for (const tell of known.waiting.splice(0)) tell();
@@ -164,14 +192,25 @@ export class BrokerLink implements Link {
 		}
 	}
 
-	#remember(hash: string, known: Known): void {
-		this.#known.delete(hash);
-		this.#known.set(hash, known);
-		if (this.#known.size <= MAX_REMEMBERED) return;
-		for (const [oldest, { taken }] of this.#known) {
+	/** A place in the store; the oldest message that was taken over makes room. */
+	#freeSlot(): number {
+		const free = this.#free.pop();
+		if (free !== undefined) return free;
+		for (const [key, { taken, slot }] of this.#known) {
 			if (!taken) continue;
-			this.#known.delete(oldest);
-			return;
+			this.#known.delete(key);
+			this.#memory?.release([slot]);
+			return slot;
 		}
+		return MAX_REMEMBERED + this.#known.size; // more are under way than are remembered: a place for as long as it takes
 	}
+}
+
+/** How much of a hash tells client and number. */
+const KEY_LENGTH = 16;
+
+function digest(...parts: readonly (string | Uint8Array)[]): string {
+	const hash = createHash("sha256");
+	for (const part of parts) hash.update(part);
+	return hash.digest("base64");
 }

@@ -85,9 +85,15 @@ export async function startBroker(options: BrokerOptions, clock: Clock, fault: B
 		// aedes acknowledges when this is done: a client's message is safe by then.
 		authorizePublish: (client, packet, done) => {
 			if (packet.topic.startsWith("$SYS/")) done(new Error("$SYS is the broker's own"));
-			else if (packet.retain && !retained.put(packet.topic, packet.payload.length)) done(new Error("too many retained messages"));
-			else if (!client) done(null);
-			else link.hear(client.id, published(packet), (error) => done(error ?? null));
+			else if (packet.retain && !retained.fits(packet.topic, packet.payload.length)) done(new Error("too many retained messages"));
+			else {
+				const end = (error?: Error): void => {
+					if (!error && packet.retain) retained.put(packet.topic, packet.payload.length);
+					done(error ?? null);
+				};
+				if (client) link.hear(client.id, published(packet), end);
+				else end();
+			}
 		},
 	});
 	const publish: BrokerHands["publish"] = ({ topic, payload, qos, retain }, done) => {
@@ -262,14 +268,15 @@ class Retained {
 	readonly #sizes = new Map<string, number>();
 	#bytes = 0;
 
-	/** @returns False when there is no room for it. */
-	put(topic: string, bytes: number): boolean {
+	/** Is there room for it? */
+	fits(topic: string, bytes: number): boolean {
 		const before = this.#sizes.get(topic);
-		const after = this.#bytes - (before ?? 0) + bytes;
-		if (bytes > 0 && (after > MAX_RETAINED_BYTES || (before === undefined && this.#sizes.size >= MAX_RETAINED))) return false;
+		return bytes === 0 || (this.#bytes - (before ?? 0) + bytes <= MAX_RETAINED_BYTES && (before !== undefined || this.#sizes.size < MAX_RETAINED));
+	}
+
+	put(topic: string, bytes: number): void {
+		this.#bytes += bytes - (this.#sizes.get(topic) ?? 0);
 		if (bytes === 0) this.#sizes.delete(topic);
 		else this.#sizes.set(topic, bytes);
-		this.#bytes = after;
-		return true;
 	}
 }

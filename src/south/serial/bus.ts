@@ -152,8 +152,7 @@ export class Bus {
 		}
 		if (result.answer.kind === "exception") return reject(new GatewayError("device-refused", `${what}: it answered with ${result.answer.text}`));
 		resolve();
-		// Function 23 has told it already.
-		if (result.answer.kind === "values") return this.#told(readBack, result.answer.values);
+		if (result.answer.kind === "values") return this.#told(readBack, result.answer.values); // function 23
 		const back = await this.#transact(readBack, WRITE_TRIES, signal);
 		if ("answer" in back && back.answer.kind === "values") this.#told(readBack, back.answer.values);
 	}
@@ -203,8 +202,7 @@ export class Bus {
 	#strayUntil(request: Request): UnixMillis {
 		const stray = this.#strays.get(request.unit);
 		if (!stray || !isTold(request) || stray.to.function !== request.function || answerLength(stray.to) !== answerLength(request)) return 0;
-		// What another write reads back is not what this one does.
-		if (request.function === 23 ? stray.to === request : stray.to.first === request.first && stray.to.count === request.count) return 0;
+		if (request.function === 23 ? stray.to === request : stray.to.first === request.first && stray.to.count === request.count) return 0; // what another write reads back is not what this one does
 		const now = this.#options.clock.now();
 		return stray.until - now > 2 * STRAY + this.#timeout ? now : stray.until; // the wall clock was set back
 	}
@@ -282,8 +280,7 @@ export class Bus {
 		});
 		const { count, sample } = reader.noise;
 		if (count > 0) this.#options.fault(`unit ${request.unit}`, "bytes that are no answer", hexOf(sample), count);
-		// Asked twice, it may be answered twice.
-		if (isTold(request) && (again || !answer)) this.#strays.set(request.unit, { until: late, to: request });
+		if (isTold(request) && (again || !answer)) this.#strays.set(request.unit, { until: late, to: request }); // asked twice, it may be answered twice
 		// The adapter echoes, not the unit: a dead unit tells it as well, unless noise drowned it.
 		if (isRead(request) && !signal.aborted && (answer !== undefined || reader.heardEcho || count === 0)) this.#echoes = reader.heardEcho;
 		if (answer) return { answer };

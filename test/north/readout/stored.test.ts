@@ -6,9 +6,12 @@ import type { Points } from "../../../src/core/point.js";
 import type { Reading } from "../../../src/core/reading.js";
 import type { Unit } from "../../../src/core/unit.js";
 import { numericFromText, type Value } from "../../../src/core/value.js";
+import type { Verbs } from "../../../src/north/module.js";
 import { readout } from "../../../src/north/readout/readout.js";
+import { WINDOW, Windows } from "../../../src/north/window.js";
 import { parseStanza } from "../../../src/xmpp/parser.js";
-import { FAKE_START, settle } from "../../fakes/clock.js";
+import { xml } from "../../../src/xmpp/xml.js";
+import { FAKE_START } from "../../fakes/clock.js";
 import { Chance, RUNS } from "../../fakes/fuzz.js";
 import { DOMAIN, harness, type Harness, type HarnessOptions, iq } from "../harness.js";
 
@@ -26,8 +29,15 @@ const NOON = FAKE_START - 12 * 3_600_000;
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 
-function bench(options: HarnessOptions = {}, mostStored = 100_000): Harness {
-	return harness((verbs) => [readout(verbs, { mostStored })], { devices: { boiler: BOILER }, ...options });
+/** @param answers Does everybody answer pings at once? */
+function bench({ answers = true, ...options }: HarnessOptions & { readonly answers?: boolean } = {}, mostStored = 100_000): Harness & { readonly windows: Windows } {
+	const made: { windows?: Windows } = {};
+	const h = harness((verbs) => [readout(verbs, { mostStored, windows: made.windows = windowsOf(verbs, answers) })], { devices: { boiler: BOILER }, ...options });
+	return Object.assign(h, { windows: made.windows! });
+}
+
+function windowsOf({ clock, log, ask }: Verbs, answers: boolean): Windows {
+	return new Windows({ clock, log, ask: answers ? async () => xml("iq") : ask });
 }
 
 /** Put a reading into the journal; numbers are texts here. */
@@ -216,7 +226,6 @@ test("S12: one request gets so many values and no more, and is told where to go 
 	for (let turns = 0; turns < 2_000 && h.clock.pending > 0; turns++) {
 		await h.clock.advance(50);
 		for (const text of h.take()) {
-			if (text.includes("<ping ")) await h.hear(`<iq type='result' id='${/ id='([^']*)'/.exec(text)![1]}' from='${OP}' to='${DEV}'/>`);
 			count += fieldsOf([text]).length;
 			last = text;
 		}
@@ -227,7 +236,7 @@ test("S12: one request gets so many values and no more, and is told where to go 
 	assert.equal(fieldsOf(await told(h, req(`historical='1' from='${from}'`))).length, 1_000);
 });
 
-test("periods: of each that has ended the last value, at its end, with the flag of a time that is not its own", async () => {
+test("periods: of each that has ended the last value, with its own time", async () => {
 	const days = (...texts: readonly string[]): string[] => texts.map((text) => `${text}T00:00:00`);
 	// 2025-12-31 is a Wednesday.
 	const rows: readonly (readonly [string, number, readonly string[]])[] = [
@@ -247,16 +256,29 @@ test("periods: of each that has ended the last value, at its end, with the flag 
 		keep(h, "temperature", "99", FAKE_START); // of a period that has not ended
 		const said = await told(h, req(`${period}='true'`), 0);
 		const found = fieldsOf(said).map((field) => (/^\d\d:/.test(field) ? `2025-12-31T${field}` : field));
-		const expected = ends.map((end) => `${end} temperature=${times.findLastIndex((at) => at < Date.parse(`${end}Z`))}`);
+		const expected = ends.map((end) => {
+			const n = times.findLastIndex((at) => at < Date.parse(`${end}Z`));
+			return `${new Date(times[n]!).toISOString().replace(/(\.000)?Z$/, "")} temperature=${n}`;
+		});
 		assert.deepEqual(found.slice(-4), expected, period);
-		assert.equal([...said.join("").matchAll(new RegExp(`<numeric name='temperature' ${period}='true' automaticReadout='true' timeOffset='true' value=`, "g"))].length, found.length);
+		assert.equal([...said.join("").matchAll(new RegExp(`<numeric name='temperature' ${period}='true' automaticReadout='true' value=`, "g"))].length, found.length);
 	}
 	// The finest of several; each stored value where that is asked for too; a period that is cut by the window has its last value all the same.
 	const h = bench();
 	for (let n = 0; n < 240; n++) keep(h, "temperature", `${n}`, NOON + n * MINUTE);
 	assert.equal(fieldsOf(await told(h, req("historicalHour='1' historicalDay='1'"))).length, 4);
 	assert.equal(fieldsOf(await told(h, req("historicalOther='1' historicalDay='1'"))).length, 240);
-	assert.deepEqual(fieldsOf(await told(h, req("historicalHour='1' from='2025-12-31T12:30:00Z' to='2025-12-31T15:00:00Z'"))), ["13:00:00 temperature=59", "14:00:00 temperature=119", "15:00:00 temperature=179"]);
+	assert.deepEqual(fieldsOf(await told(h, req("historicalHour='1' from='2025-12-31T12:30:00Z' to='2025-12-31T15:00:00Z'"))), ["12:59:00 temperature=59", "13:59:00 temperature=119", "14:59:00 temperature=179"]);
+});
+
+test("periods: each point has its own time, in order, and a value that is told as present is not told again", async () => {
+	const h = bench();
+	keep(h, "temperature", "1", NOON + 50 * MINUTE);
+	keep(h, "setpoint", "2", NOON + 20 * MINUTE);
+	keep(h, "temperature", "3", NOON + 70 * MINUTE);
+	assert.deepEqual(fieldsOf(await told(h, req("historicalHour='1'"))), ["12:20:00 setpoint=2", "12:50:00 temperature=1", "13:10:00 temperature=3"]);
+	await h.report("boiler", { temperature: "3" }, { at: NOON + 70 * MINUTE });
+	assert.deepEqual(fieldsOf(await told(h, req("historicalHour='1' momentary='1'"))).filter((field) => field.includes("temperature")), ["13:10:00 temperature=3", "12:50:00 temperature=1"]);
 });
 
 test("periods of many points come page by page, each once", async () => {
@@ -292,28 +314,60 @@ test("a journal that cannot be read is a failure at the end, and what is present
 	assert.equal(h.clock.pending, 0);
 });
 
-test("no more than a hundred stanzas are outstanding: the reader is pinged, and whatever it answers it has read them", async () => {
+/** A journal that never ends. */
+function endless(h: Harness): void {
+	h.history.rows = async (_span, limit, after = "0") => Array.from({ length: limit }, (_, n) => ({ reading: { point: "temperature", value: numericFromText("21.5")!, at: NOON + Number(after) + n, received: NOON, quality: "good" as const }, cursor: String(Number(after) + n + 1) }));
+}
+
+test("readouts of one reader fill half of his window together: he is pinged, and whatever he answers he has taken them", async () => {
 	const answers = [
 		["result", `<iq type='result' id='ID' from='${OP}' to='${DEV}'/>`, true],
 		["an error", `<iq type='error' id='ID' from='${OP}' to='${DEV}'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`, true],
 		["nothing", undefined, false],
 	] as const;
 	for (const [what, answer, goesOn] of answers) {
-		const h = bench();
-		h.history.rows = async (_span, limit, after = "0") => Array.from({ length: limit }, (_, n) => ({ reading: { point: "temperature", value: numericFromText("21.5")!, at: NOON + Number(after) + n, received: NOON, quality: "good" as const }, cursor: String(Number(after) + n + 1) }));
-		await h.ask(req("historical='1'"));
-		await h.clock.advance(60_000);
-		const said = h.take();
-		assert.equal(said.length, 101, what);
-		const ping = parseStanza(said[100]!);
-		assert.deepEqual([ping.attrs["type"], ping.attrs["from"], ping.attrs["to"], ping.elements()[0]?.xmlns], ["get", DEV, OP, "urn:xmpp:ping"]);
-		if (answer !== undefined) await h.hear(answer.replace("ID", ping.attrs["id"]!));
-		await h.clock.advance(10 * MINUTE);
-		assert.equal(h.take().length, goesOn ? 101 : 0, what);
-		if (!goesOn) assert.equal(h.clock.pending, 0);
+		const h = bench({ answers: false });
+		endless(h);
+		for (const seqnr of [1, 2, 3]) await h.ask(req("historical='1'").replace("seqnr='7'", `seqnr='${seqnr}'`));
+		await h.clock.advance(20_000);
+		const said = h.take().map((text) => parseStanza(text));
+		const [ping, ...more] = said.filter(({ name }) => name === "iq");
+		assert.deepEqual([ping!.attrs["type"], ping!.attrs["from"], ping!.attrs["to"], ping!.elements()[0]?.xmlns, more.length], ["get", DEV, OP, "urn:xmpp:ping", 0]);
+		const full = said.length - 1;
+		// Each may be at its last stanza when the half is full.
+		assert.ok(full >= WINDOW / 2 && full <= WINDOW / 2 + 2, `${full}`);
+		assert.equal(h.windows.outstanding(OP), full);
+		if (answer !== undefined) await h.hear(answer.replace("ID", ping!.attrs["id"]!));
+		await h.clock.advance(8 * MINUTE);
+		const later = h.take().filter((text) => text.startsWith("<message")).length;
+		if (goesOn) assert.ok(later > 50 && h.windows.outstanding(OP) <= full, `${what}: ${later}`);
+		else assert.equal(later, 0, what);
+		await h.clock.advance(20 * MINUTE);
+		assert.equal(h.clock.pending, 0, "he is gone, and nobody waits for him");
 		h.close();
-		await settle();
-		assert.equal(h.clock.pending, 0);
+	}
+});
+
+test("a short readout is an answer: nobody is pinged for it, and it waits for no window", async () => {
+	const h = bench({ answers: false });
+	for (let n = 0; n < 700; n++) keep(h, "temperature", `${n}`, NOON + n);
+	assert.equal(fieldsOf(await told(h, req("historical='1'"))).length, 700);
+	assert.deepEqual([h.windows.outstanding(OP), h.clock.pending], [0, 0]);
+	h.windows.to(OP).sent(DEV, WINDOW);
+	assert.equal(fieldsOf(await told(h, req("historical='1'"), 1_000)).length, 700);
+});
+
+test("a reader who is gone, and an uplink that is lost, end a readout that is under way", async () => {
+	for (const end of [(h: ReturnType<typeof bench>) => h.windows.gone(OP), (h: Harness) => h.disconnect()]) {
+		const h = bench({ answers: false });
+		endless(h);
+		await h.ask(req("historical='1'"));
+		await h.clock.advance(1_000);
+		end(h);
+		await h.connect();
+		h.take();
+		await h.clock.advance(20_000);
+		assert.deepEqual(h.take().filter((text) => text.startsWith("<message")), []);
 	}
 });
 

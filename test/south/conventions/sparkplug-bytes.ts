@@ -59,7 +59,7 @@ function bytesOf(fields: Fields): number[] {
 
 function property(value: string | number | boolean): number[] {
 	if (typeof value === "string") return [...number(1, 12n), ...text(8, value)];
-	return typeof value === "boolean" ? [...number(1, 11n), ...number(7, BigInt(value))] : [...number(1, 3n), ...number(3, BigInt(value))];
+	return typeof value === "boolean" ? [...number(1, 11n), ...number(7, BigInt(value))] : [...number(1, 3n), ...number(3, BigInt.asUintN(32, BigInt(value)))];
 }
 
 function text(id: number, value: string): number[] {

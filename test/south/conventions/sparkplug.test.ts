@@ -352,6 +352,19 @@ for (const aliases of [true, false]) {
 	});
 }
 
+test("a number that can be set has the engineering range that its sender states, else what its type can hold", () => {
+	const span = (type: number, properties: readonly (readonly [string, number])[]): unknown => {
+		const point = new Sparkplug().hear(say("NBIRTH", payload({ time: T, seq: 0 }, metric({ name: "Outputs/x", type, ...(type === 9 ? { float: 1 } : { int: 1n }), properties }))))?.announced?.[0]?.points["Outputs/x"];
+		return point?.kind === "numeric" ? [point.min, point.max] : point;
+	};
+	const stated = (low: number, high: number) => [["engLow", low], ["engHigh", high]] as const;
+	assert.deepEqual(span(3, []), [-(2 ** 31), 2 ** 31 - 1]);
+	assert.deepEqual(span(3, stated(-5, 60)), [-5, 60]);
+	assert.deepEqual(span(5, stated(-5, 600)), [0, 255], "a range that the type cannot hold is cut");
+	assert.deepEqual(span(9, stated(0, 100)), [0, 100]);
+	assert.deepEqual([span(9, []), span(9, stated(0, 0))], [[undefined, undefined], [undefined, undefined]]);
+});
+
 test("a host states itself with one time in birth and will, contradicts who says that it is gone, and states its end", () => {
 	const state = (online: boolean, timestamp: number) => ({ kind: "message", topic: "spBv1.0/STATE/green", payload: JSON.stringify({ online, timestamp }), qos: 1, retain: true });
 	const said = (host: string, text: string, retained = false) => ({ kind: "message", topic: `spBv1.0/STATE/${host}`, payload: Buffer.from(text), retained }) as const;

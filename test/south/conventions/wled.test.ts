@@ -53,7 +53,7 @@ test("commands take the words that the strip understands", () => {
 	assert.deepEqual(sent(strip, "wled/x", "on", false), ["wled/x OFF"]);
 	assert.deepEqual(sent(strip, "wled/x", "global_brightness", 200), ["wled/x 200"]);
 	assert.deepEqual(sent(strip, "wled/x", "color", "#00FF00"), ["wled/x/col #00FF00"]);
-	assert.deepEqual(sent(strip, "wled/x", "effect", 73), ["wled/x/api FX=73"]);
+	assert.deepEqual(sent(strip, "wled/x", "fx", 73), ["wled/x/api FX=73"]);
 	assert.throws(() => sent(strip, "wled/x", "global_brightness", 300), { fault: "bad-value" });
 	assert.equal(strip.command("wled/y", "on", true), undefined);
 });
@@ -69,7 +69,9 @@ test("the simulated strip obeys, and its will is heard", async () => {
 		await site.set(sim.topic, "on", false);
 		await site.set(sim.topic, "on", true);
 		await site.set(sim.topic, "color", "#0000FF");
-		assert.deepEqual(sim.state, { brightness: 40, color: "#0000FF", effect: 0 });
+		await site.set(sim.topic, "fx", 73);
+		await site.set(sim.topic, "ps", 4);
+		assert.deepEqual(sim.state, { brightness: 40, color: "#0000FF", effect: 73 });
 		await sim.crash();
 		await until("the will", () => site.availability(sim.topic) === "offline");
 		assert.deepEqual(site.misfits, []);

@@ -89,15 +89,36 @@ test("what the gateway publishes reaches clients, and is not heard by itself", a
 	assert.equal(heard.length, 0);
 });
 
-test("clients that send more than can be written are sent away, however many they are", async (t) => {
+test("clients that send more than can be written are sent away, and do not cost the others their place", async (t) => {
 	const { broker, heard } = await site(t);
-	const refused: unknown[] = [];
-	for (let each = 0; each < 5_100; each++) broker.link.hear(`client-${each}`, { topic: "farm/a", payload: Buffer.from("1"), qos: 1, messageId: 1, dup: false }, (error) => refused.push(error));
-	assert.equal(heard.length, 5_000);
-	assert.equal(refused.length, 100);
-	assert.ok(refused.every((error) => error instanceof Error));
+	const ends: (Error | undefined)[] = [];
+	const publish = (client: string, messageId: number, topic = "farm/a", qos: 0 | 1 = 1): void => broker.link.hear(client, { topic, payload: Buffer.from("1"), qos, messageId, dup: false }, (error) => ends.push(error));
+	for (let each = 1; each <= 4_100; each++) publish("flood", each);
+	assert.deepEqual([heard.length, ends.length], [4_000, 100]);
+	assert.ok(ends.every((error) => error instanceof Error));
+	ends.length = 0;
+	publish("flood", 4_101, "farm/a", 0);
+	assert.deepEqual(ends.splice(0), [undefined], "what nobody waits for is dropped, and no reason to go");
+	publish("other", 1);
+	publish("third", 1, "not/wanted");
+	assert.deepEqual([heard.length, ends.splice(0)], [4_001, [undefined]]);
 	for (const packet of heard) packet.taken();
-	assert.equal(refused.filter((error) => error === undefined).length, 5_000);
+	assert.deepEqual([ends.length, ends.filter((error) => error === undefined).length], [4_001, 4_001]);
+});
+
+test("a client that has one number for everything loses nothing: a repetition is of the last message alone", async (t) => {
+	const { broker, heard } = await site(t);
+	const said: string[] = [];
+	const publish = (payload: string, dup: boolean): void => {
+		broker.link.hear("board", { topic: "farm/a", payload: Buffer.from(payload), qos: 1, messageId: 1, dup }, () => said.push(payload));
+		for (const packet of heard) packet.taken();
+	};
+	publish("21.5", false);
+	publish("21.6", false);
+	publish("21.5", true); // its first sending was lost on the way
+	publish("21.5", true);
+	assert.deepEqual(heard.map(text), ["farm/a 21.5", "farm/a 21.6", "farm/a 21.5"]);
+	assert.deepEqual(said, ["21.5", "21.6", "21.5", "21.5"]);
 });
 
 /** MQTT 3.1.1 section 3.3: a PUBLISH by hand, for MQTT.js chooses DUP and the number itself. */

@@ -55,6 +55,22 @@ describe("MqttDialect", () => {
 		assert.deepEqual(joined.decode({ body: { kind: "line", text: "x" }, received: 0, taken: () => undefined }), {});
 	});
 
+	test("passes on the time of receipt, what is due, and what a broker is told of the gateway: all births and farewells, and the first will", () => {
+		const out = (text: string) => ({ kind: "message", topic: text, payload: "" }) as const;
+		const heard: unknown[] = [];
+		const timed = (name: string, hasWill: boolean): Convention => ({
+			name, filters: () => [], command: () => undefined, hear: (_message, received) => void heard.push(received), due: (now) => [out(`${name} due ${now}`)],
+			presence: (now) => ({ birth: [out(`${name} here ${now}`)], ...(hasWill && { will: out(`${name} lost`) }), farewell: (end) => [out(`${name} left ${end}`)] }),
+		});
+		const joined = dialect([new Scripted("plain", {}), timed("a", false), timed("b", true), timed("c", true)]);
+		joined.decode({ ...packet("x"), received: 7 });
+		assert.deepEqual(heard, [7, 7, 7]);
+		assert.deepEqual(joined.due(5).map(({ topic }) => topic), ["a due 5", "b due 5", "c due 5"]);
+		const presence = joined.presence(6);
+		assert.deepEqual([presence?.birth.map(({ topic }) => topic), presence?.will?.topic, presence?.farewell(9).map(({ topic }) => topic)], [["a here 6", "b here 6", "c here 6"], "b lost", ["a left 9", "b left 9", "c left 9"]]);
+		assert.equal(dialect([new Scripted("plain", {})]).presence(6), undefined);
+	});
+
 	test("knows the devices of rules without placeholders from the beginning", () => {
 		const joined = dialect([], [{ match: "boiler", device: "boiler", points: { on: { kind: "boolean", path: "", set: { topic: "boiler/set", payload: "{value}" } } } }]);
 		assert.deepEqual(joined.announced().map(({ address }) => address), ["boiler"]);
