@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { ConfigError, type ConfigFault, type LoadedConfig, loadConfig } from "./config/load.js";
 import type { Config, LinkConfig, MqttLinkConfig, SerialLinkConfig } from "./config/schema.js";
 import { Access } from "./core/access.js";
-import type { Clock } from "./core/clock.js";
+import type { Clock, UnixMillis } from "./core/clock.js";
 import { GatewayError, messageOf } from "./core/errors.js";
 import { FaultCounter } from "./core/fault-counter.js";
 import type { Log } from "./core/log.js";
@@ -138,7 +138,9 @@ function planMqtt(link: MqttLinkConfig, config: Config, at: (path: string) => st
 		throw new GatewayError("bad-config", `conventions: names none that Jidway knows: "${name}"${near === undefined ? `; there are ${CONVENTION_NAMES.join(", ")}` : `; did you mean "${near}"?`}`);
 	}
 	const { notBuilt } = buildConventions(link.conventions);
-	const makeDialect = (): MqttDialect => new MqttDialect(new TopicRules(link.topics), buildConventions(link.conventions).conventions);
+	// A config that names Sparkplug makes the gateway a host application of it, which says in everybody's broker that it is there.
+	const hosts = link.conventions?.includes("sparkplug") ? { sparkplug: { host: config.gateway.id } } : {};
+	const makeDialect = (): MqttDialect => new MqttDialect(new TopicRules(link.topics), buildConventions(link.conventions, hosts).conventions);
 	makeDialect(); // its rules are checked here, and not when the link is made
 	const pem = (path: string | undefined): Buffer | undefined => {
 		if (path === undefined) return undefined;
@@ -164,11 +166,12 @@ function planMqtt(link: MqttLinkConfig, config: Config, at: (path: string) => st
 			// A probe has a session of its own: in the gateway's it would take what is kept for the gateway.
 			const session = before ? { before: before.filters(link.id), memory: memoryOf(link.id, before) } : { clean: true, clientId: `jidway-check-${newId().slice(0, 8)}` };
 			const dialect = makeDialect();
+			const presence = before ? { presence: (now: UnixMillis) => dialect.presence(now) } : {};
 			if (mqtt) return { kind: "mqtt", link: withoutEchoes(mqtt(link.id), clock), dialect };
-			if (!link.broker) return { kind: "mqtt", link: withoutEchoes(new MqttLink(link.id, { ...options(link.url!), ...session }, clock, random), clock), dialect };
+			if (!link.broker) return { kind: "mqtt", link: withoutEchoes(new MqttLink(link.id, { ...options(link.url!), ...session, ...presence }, clock, random), clock), dialect };
 			const faults = new FaultCounter(clock, ({ where, reason, sample, count }) => log.warn({ link: link.id, where, sample, count }, `Broker of link "${link.id}": ${where}: ${reason}`));
 			const broker = await startBroker({
-				id: link.id, listen: link.broker.listen, ...(before && { memory: memoryOf(link.id, before) }),
+				id: link.id, listen: link.broker.listen, ...presence, ...(before && { memory: memoryOf(link.id, before) }),
 				...(link.broker.users && { users: link.broker.users }), ...(brokerCert && brokerKey && { tls: { cert: brokerCert, key: brokerKey } }),
 			}, clock, (where, reason, sample) => faults.count(where, reason, sample));
 			return { kind: "mqtt", link: broker.link, dialect, close: () => broker.close() };

@@ -249,10 +249,20 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 		for (const twin of registry.all()) if (twin.device.link === id) tell(twin.link(state.up ? undefined : linkDown(id), clock.now(), roads.get(id)?.kind));
 	}
 
+	/** What dialects have to say by time, while their roads are open. */
+	function remind(): void {
+		for (const { state, link, dialect } of roads.all()) {
+			if (!state.up) continue;
+			for (const out of dialect.due?.(clock.now()) ?? []) void commands.forward(link, out, stopping.signal).catch((error: unknown) => log.debug({ link: link.id }, messageOf(error)));
+		}
+	}
+
 	/** Silence is news too. */
 	async function watchSilence(): Promise<void> {
 		while (!stopping.signal.aborted) {
 			await pause(clock, JUDGE_EVERY, stopping.signal);
+			if (stopping.signal.aborted) return;
+			remind();
 			for (const twin of registry.all()) {
 				const change = twin.judge(clock.now());
 				if (change.availability || change.aged) tell(change);

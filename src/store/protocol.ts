@@ -11,7 +11,9 @@ import type { Description } from "./description-table.js";
 /** A twin as it was when it was last written, with what the journal knows since. */
 export interface StoredTwin {
 	readonly link: string;
-	readonly announcement: Announcement;
+	readonly address: string;
+	/** Nothing for one that the journal has readings of, and that ended before it was written: its description may be known elsewhere. */
+	readonly announcement?: Announcement;
 	readonly readings: readonly Reading[];
 }
 

@@ -69,33 +69,36 @@ export class StateTables {
 		for (const reading of readings) this.#db.run("INSERT OR REPLACE INTO reading (link, address, point, value, kind, at, received, age_unknown, quality) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", link, address, ...wordsOf(reading));
 	}
 
-	/** The twins of the last run, with what the journal has that is newer: twins are written seldom. */
+	/** The twins of the last run, with what the journal has that is newer: twins are written seldom, and one that was heard last before a crash not at all. */
 	twins(now: number, series: readonly Series[], unread: string[]): StoredTwin[] {
 		const readings = new Map<string, Map<string, Reading>>();
 		for (const [link, address, ...words] of this.#db.all("SELECT link, address, point, value, kind, at, received, age_unknown, quality FROM reading")) {
 			const reading = readingFromWords(words);
-			const key = `${String(link)}\n${String(address)}`;
+			const key = keyOf({ link: String(link), address: String(address) });
 			if (reading) readings.set(key, (readings.get(key) ?? new Map<string, Reading>()).set(reading.point, reading));
 		}
-		const found = this.#db.all("SELECT link, address, announcement, seen FROM twin ORDER BY link, address").flatMap(([link, address, text, seen]) => {
-			if (Number(seen) < now - FORGET_AFTER) return [];
+		const found = new Map<string, Omit<StoredTwin, "readings">>();
+		const forgotten = new Set<string>();
+		for (const [link, address, text, seen] of this.#db.all("SELECT link, address, announcement, seen FROM twin ORDER BY link, address")) {
+			const place = { link: String(link), address: String(address) };
 			const announcement = announcementFrom(String(text));
-			if (announcement) return [{ link: String(link), announcement, key: `${String(link)}\n${String(address)}` }];
-			unread.push(`Stored device "${String(address)}" of link "${String(link)}" cannot be read and is left out`);
-			return [];
-		});
-		const known = new Map(found.map(({ key, announcement }) => [key, announcement]));
+			if (Number(seen) < now - FORGET_AFTER) forgotten.add(keyOf(place));
+			else if (announcement) found.set(keyOf(place), { ...place, announcement });
+			else unread.push(`Stored device "${place.address}" of link "${place.link}" cannot be read and is left out`);
+		}
 		for (const [{ link, address, point, kind }, row] of this.#newest(series, now)) {
-			const key = `${link}\n${address}`;
-			const announcement = known.get(key);
-			if (!announcement || !Object.hasOwn(announcement.points, point)) continue;
+			const key = keyOf({ link, address });
+			if (forgotten.has(key)) continue;
+			if (!found.has(key)) found.set(key, { link, address });
+			const points = found.get(key)!.announcement?.points;
+			if (points && !Object.hasOwn(points, point)) continue;
 			const reading = readingFrom(point, kind, row);
-			if (isNumeric(reading.value) !== (announcement.points[point]!.kind === "numeric")) continue;
+			if (points && isNumeric(reading.value) !== (points[point]!.kind === "numeric")) continue;
 			const mine = readings.get(key) ?? new Map<string, Reading>();
 			const before = mine.get(point);
 			if (!before || (reading.received >= before.received && (reading.at >= before.at || reading.at === reading.received))) readings.set(key, mine.set(point, reading));
 		}
-		return found.map(({ link, announcement, key }) => ({ link, announcement, readings: [...(readings.get(key)?.values() ?? [])] }));
+		return [...found].map(([key, twin]) => ({ ...twin, readings: [...(readings.get(key)?.values() ?? [])] }));
 	}
 
 	/** The newest rows of each series: one from `entry`, then those of the inbox in their order. Nothing after a clean end, when the twins have it all. */
@@ -112,6 +115,10 @@ export class StateTables {
 			if (each) yield [each, rowOf(row)];
 		}
 	}
+}
+
+function keyOf({ link, address }: { readonly link: string; readonly address: string }): string {
+	return `${link}\n${address}`;
 }
 
 /** The file is ours, but it may be old or damaged: a device without an address or points is none. */
