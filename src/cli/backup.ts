@@ -13,7 +13,7 @@ export async function backup(configFile: string, file: string): Promise<void> {
 	const folder = dataFolderOf(configFile, process.env);
 	const path = resolve(file);
 	// What is there already would be taken for the backup, if the gateway writes where only it can see.
-	if (existsSync(path)) throw new GatewayError("bad-request", `Cannot write "${path}": there is a file of this name; give another one`);
+	if (existsSync(path)) throw new GatewayError("store-failed", `Cannot write "${path}": there is a file of this name; give another one`);
 	const runs = await isRunning(folder);
 	if (runs) await askGateway(folder, { ask: "backup", file: path }, WRITTEN_WITHIN_MS);
 	else backupDatabase(folder, path);
