@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { ConfigError, type ConfigFault, type LoadedConfig, loadConfig } from "./config/load.js";
 import type { Config, LinkConfig, MqttLinkConfig, SerialLinkConfig } from "./config/schema.js";
 import { Access } from "./core/access.js";
-import type { Clock, UnixMillis } from "./core/clock.js";
+import type { Clock, Millis, UnixMillis } from "./core/clock.js";
 import { GatewayError, messageOf } from "./core/errors.js";
 import { FaultCounter } from "./core/fault-counter.js";
 import type { Log } from "./core/log.js";
@@ -35,6 +35,8 @@ import type { Stream } from "./xmpp/stream.js";
 /** What only the process has: time, chance, and the real roads. Tests and the recorder hand in others. */
 export interface Surroundings {
 	readonly clock: Clock;
+	/** Grows with the time that passes, however the wall clock is set. Default: `clock` is believed. */
+	readonly elapsed?: () => Millis;
 	/** 0 ≤ x < 1. */
 	readonly random: () => number;
 	/** A fresh, unguessable id. */
@@ -225,11 +227,11 @@ export function buildStream(config: Config, { clock, random, stream = (options) 
 }
 
 async function open(config: Config, dataFolder: string, plans: readonly Plan[], surroundings: Surroundings): Promise<OpenGateway> {
-	const { clock, newId, log, version, utcOffset = () => 0, thread = true } = surroundings;
+	const { clock, elapsed, newId, log, version, utcOffset = () => 0, thread = true } = surroundings;
 	const { domain } = config.uplink;
 	const reports = reportsOf(config);
 	const registry = new Registry(namings(config), reports);
-	const store = await Store.open({ folder: dataFolder, clock, log, thread, ...settingsOf(config), onFresh: () => [...registry.all()].forEach((twin) => store.touch(twin)) });
+	const store = await Store.open({ folder: dataFolder, clock, ...(elapsed && { elapsed }), log, thread, ...settingsOf(config), onFresh: () => [...registry.all()].forEach((twin) => store.touch(twin)) });
 	const roads: Road[] = [];
 	try {
 		for (const plan of plans) roads.push(await buildRoad(plan, surroundings, store));

@@ -423,6 +423,8 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 		const changed = [...registry.all()].filter((twin) => !registry.isNamed(twin));
 		for (const twin of changed) {
 			if (registry.idOf(twin.device.link, twin.device.source) === twin.device.id) continue;
+			const from = twin.device.id;
+			each((module) => module.renamed?.(from, twin));
 			each((module) => module.removed?.(twin));
 			report.forget(twin);
 			registry.free(twin); // several may change places

@@ -47,22 +47,22 @@ export interface NorthWing {
 export function northWing(roof: Omit<Verbs, "ask">, { store, newId, version: software, utcOffset }: NorthOptions): NorthWing {
 	const requests = new Requests({ clock: roof.clock, newId, send: (stanza) => roof.say(stanza) });
 	const verbs: Verbs = { ...roof, get access() { return roof.access; }, ask: (question, options) => requests.ask(question, options) };
-	const windows = new Windows(verbs);
+	const windows = new Windows({ clock: roof.clock, log: roof.log, ask: (question, options) => requests.ask(question, { ...options, reserved: true }) });
 	const letters = courier(verbs, { outbox: store.outbox, newId });
 	const watching = watches(verbs, { store, courier: letters });
 	const all = (): readonly XepModule[] => modules;
 	const caps = capabilities(verbs, all);
-	const sensorData = readout(verbs, { windows });
-	const subscribed = events(verbs, { windows });
+	const sensorData = readout(verbs, { windows, newId });
+	const subscribed = events(verbs, { windows, newId });
 	const modules: readonly XepModule[] = [
 		watching,
 		letters,
-		presence(verbs, { subscriptions: new Subscriptions(store), capabilities: caps, onContactGone: (jid, device) => { sensorData.gone(jid); subscribed.gone(jid, device); } }),
+		presence(verbs, { subscriptions: new Subscriptions(store), capabilities: caps, onContactGone: (jid, device) => { sensorData.gone(jid, device); subscribed.gone(jid, device); } }),
 		disco(verbs, { capabilities: caps, modules: all }),
 		sensorData,
 		subscribed,
 		control(verbs),
-		concentrator(verbs, { windows }),
+		concentrator(verbs, { windows, newId }),
 		chat(verbs, { newId, watches: watching }),
 		ping(),
 		version({ software: "Jidway", version: software }),
@@ -70,7 +70,7 @@ export function northWing(roof: Omit<Verbs, "ask">, { store, newId, version: sof
 		last(verbs),
 		vcard(verbs),
 		pubsub(),
-		{ disconnected: () => requests.failAll("the uplink was lost") },
+		{ connected: () => windows.connected(), disconnected: () => requests.failAll("the uplink was lost") },
 	];
 	return { modules, letters: () => letters.counters(), router: router(verbs, modules, { reply: (iq) => void requests.take(iq) }) };
 }

@@ -32,7 +32,7 @@ export async function run(configFile: string, recordTo: string | undefined, { st
 	const log = createLog({ level: loaded.config.log.level, secrets: loaded.secrets });
 	for (const warning of loaded.warnings) log.warn({}, warning);
 	const manager = serviceManager(process.env, log);
-	const plain: Surroundings = { clock: systemClock, random: Math.random, newId: randomUUID, log, version: packageVersion(), utcOffset: (at) => -new Date(at).getTimezoneOffset() };
+	const plain: Surroundings = { clock: systemClock, elapsed: () => performance.now(), random: Math.random, newId: randomUUID, log, version: packageVersion(), utcOffset: (at) => -new Date(at).getTimezoneOffset() };
 	const surroundings = recordTo === undefined ? plain : recorded(plain, loaded, recordTo);
 	const closing: (() => Promise<void>)[] = [];
 	/** Whatever hangs, the process ends. */

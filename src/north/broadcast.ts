@@ -10,6 +10,7 @@ import { isWritable, type Point } from "../core/point.js";
 import type { Reading } from "../core/reading.js";
 import type { Subscription } from "../core/subscription.js";
 import type { Twin } from "../core/twin.js";
+import type { Element } from "../xmpp/xml.js";
 import type { Verbs } from "./module.js";
 import { isSame, stanzaOf, type Template } from "./presence-template.js";
 import { Bucket, type Rate } from "./rate.js";
@@ -30,10 +31,18 @@ const VALUES_SETTLE: Millis = 1_000;
  * acknowledges (XEP-0198) each half second has some hundred outstanding, and one that takes five seconds for it a thousand; who sees
  * no more than a thousand devices never has more, since each device is told once in a burst. A client that went without a word, or
  * that cannot take so much, fills its server's queue for it; ejabberd ends that session at 5 000, which takes 25 seconds and as many
- * devices, and what is told next is told to his next session.
+ * devices, and what is told next is told to his next session. Answers to probes come on top, at half the pace.
  */
 const PACE: Rate = { burst: 200, perSecond: 200 };
 const TICK: Millis = 50;
+/** Answers to probes have a pace of their own, the half of it: whoever asks without end, and may, holds up nothing but other answers. */
+const ANSWERS_PACE: Rate = { burst: 200, perSecond: 100 };
+/** Probes of one contact that wait for their answers: a login with ten thousand devices, twice. Beyond it the oldest question is forgotten, which its asker has forgotten too. */
+const MAX_ANSWERS_OF_ONE = 20_000;
+/** And of all contacts, some 10 MB. */
+const MAX_ANSWERS = 100_000;
+/** Words that wait for room on the stream, some 4 MB: the farewells of ten thousand devices. */
+const MAX_WORDS = 20_000;
 /** The stream had no room: it is asked again after this long. */
 const FULL_AGAIN: Millis = 500;
 /** A contact's server that cannot be reached is tried again after this long, and then half as often each time. */
@@ -59,6 +68,14 @@ interface Pair {
 	session: number;
 	/** How often in a row his address was said not to exist. */
 	missing: number;
+}
+
+/** A probe that waits for its answer. */
+interface Answer {
+	readonly device: string;
+	readonly contact: string;
+	/** The address that asked. */
+	readonly to: string;
 }
 
 interface Settling {
@@ -89,9 +106,15 @@ export class Broadcast {
 	/** Who waits to be told: no more than there are subscriptions, since each is in it once. What he is told is decided when his turn comes. */
 	readonly #urgent = new Set<Subscription>();
 	readonly #burst = new Set<Subscription>();
+	/** Answers to probes, by contact, each contact in turn: who asks for thousands does not hold up who asks for one. */
+	readonly #answers = new Map<string, Map<string, Answer>>();
+	#answersWaiting = 0;
+	/** What is to be said in this order, whatever else is: the state of a subscription is kept by both sides, and must be the same. */
+	readonly #words = new Set<{ readonly stanza: Element | string }>();
 	/** Who is not told yet that nothing is known. Nothing: that time is over. */
 	#settling: Settling | undefined;
 	readonly #pace: Bucket;
+	readonly #answersPace: Bucket;
 	readonly #unreachable = new Map<string, { failures: number; isWaiting: boolean; cancel: () => void }>();
 	#cancelTick: (() => void) | undefined;
 	#session = 0;
@@ -102,24 +125,51 @@ export class Broadcast {
 		this.#subscriptions = subscriptions;
 		this.#views = views;
 		this.#pace = new Bucket(PACE, verbs.clock.now());
+		this.#answersPace = new Bucket(ANSWERS_PACE, verbs.clock.now());
 	}
 
-	/** Tell one contact now, out of turn. */
+	/** Told of each contact that no rule names any more, after the last word to him. */
+	onStranger: (subscription: Subscription) => void = () => {};
+
+	/** Tell one contact now, out of turn; while the stream has no room he waits. */
 	tell(subscription: Subscription): void {
 		const template = this.#views.of(subscription);
-		if (template && this.#verbs.say(stanzaOf(template, subscription.contact))) this.#keep(subscription, template);
+		if (!template) return;
+		if (this.#words.size === 0 && this.#verbs.say(stanzaOf(template, subscription.contact))) return this.#keep(subscription, template);
+		if (!this.#verbs.online()) return; // the next session begins with everybody
+		this.#pair(subscription).told = undefined;
+		this.#urgent.add(subscription);
+		this.#soon();
 	}
 
-	/** Tell the one address that asked: its own contact knows no more than before. */
-	answer(subscription: Subscription, to: string): void {
-		const template = this.#views.of(subscription);
-		if (template) this.#verbs.say(stanzaOf(template, to));
+	/** Tell the one address that asked, in turn: its own contact knows no more than before. */
+	answer({ device, contact }: Subscription, to: string): void {
+		const own = this.#answers.get(contact) ?? new Map<string, Answer>();
+		const key = `${device}\n${to}`;
+		if (own.delete(key)) this.#answersWaiting--;
+		else if (own.size >= MAX_ANSWERS_OF_ONE || this.#answersWaiting >= MAX_ANSWERS) {
+			const [oldest] = own.keys();
+			if (oldest === undefined) return;
+			own.delete(oldest);
+			this.#answersWaiting--;
+		}
+		own.set(key, { device, contact, to });
+		this.#answersWaiting++;
+		this.#answers.set(contact, own);
+		if (!this.#cancelTick) this.#drain();
 	}
 
 	/** `unavailable` to one contact now: he, or the device, is about to be gone. */
 	tellUnavailable(subscription: Subscription): void {
 		const template = this.#views.unavailable(subscription.device);
-		if (template) this.#verbs.say(stanzaOf(template, subscription.contact));
+		if (template) this.word(stanzaOf(template, subscription.contact));
+	}
+
+	/** Say this now; while the stream has no room it waits, before all that is not said yet. While the uplink is down it is lost. */
+	word(stanza: Element | string): void {
+		if ((this.#words.size === 0 && this.#verbs.say(stanza)) || !this.#verbs.online() || this.#words.size >= MAX_WORDS) return;
+		this.#words.add({ stanza });
+		this.#soon();
 	}
 
 	/** Something of this device may look different. O(1) where nobody has subscribed. A value that has aged is told like any value. */
@@ -190,6 +240,8 @@ export class Broadcast {
 	closing(): void {
 		this.#closed = true;
 		this.#cancelTick?.();
+		for (const { stanza } of this.#words) this.#verbs.say(stanza);
+		this.#words.clear();
 		this.#settling?.cancel?.();
 		for (const { cancel } of this.#devices.values()) cancel?.();
 		for (const { cancel } of this.#unreachable.values()) cancel();
@@ -293,30 +345,80 @@ export class Broadcast {
 			// The next session begins with everybody.
 			this.#urgent.clear();
 			this.#burst.clear();
+			this.#answers.clear();
+			this.#answersWaiting = 0;
+			this.#words.clear();
 			return;
 		}
+		const waits = [this.#sayWords(), this.#tellAll(this.#urgent) ?? this.#tellAll(this.#burst), this.#answerAll()].filter((wait) => wait !== undefined);
+		if (waits.length > 0) this.#later(Math.min(...waits));
+	}
+
+	/** Say one stanza, if its turn has come. @returns How long to wait before it is tried again; nothing when it was said. */
+	#say(stanza: string, pace: Bucket): Millis | undefined {
 		const { clock } = this.#verbs;
-		for (const queue of [this.#urgent, this.#burst]) {
-			for (const waiting of queue) {
-				if (this.#isHeld(waiting)) {
-					this.#settling?.waiting.add(waiting);
-					queue.delete(waiting);
-					continue;
-				}
-				const subscription = this.#subscriptions.get(waiting.device, waiting.contact);
-				const template = subscription?.from && !this.#unreachable.get(subscription.contact)?.isWaiting ? this.#views.of(subscription) : undefined;
-				if (!subscription || !template || isSame(this.#pair(subscription).told, template)) {
-					queue.delete(waiting);
-					continue;
-				}
-				const wait = this.#pace.wait(clock.now());
-				if (wait > 0) return this.#later(Math.max(wait, TICK));
-				if (!this.#verbs.say(stanzaOf(template, waiting.contact))) return this.#later(FULL_AGAIN);
-				this.#pace.take(clock.now());
-				this.#keep(subscription, template);
-				queue.delete(waiting);
-			}
+		const wait = pace.wait(clock.now());
+		if (wait > 0) return Math.max(wait, TICK);
+		// What is to go first has not gone.
+		if (this.#words.size > 0 || !this.#verbs.say(stanza)) return FULL_AGAIN;
+		pace.take(clock.now());
+		return undefined;
+	}
+
+	#sayWords(): Millis | undefined {
+		for (const word of this.#words) {
+			if (!this.#verbs.say(word.stanza)) return FULL_AGAIN;
+			this.#words.delete(word);
 		}
+		return undefined;
+	}
+
+	/** One answer to each contact in turn. */
+	#answerAll(): Millis | undefined {
+		for (const [contact, own] of this.#answers) {
+			const [next] = own;
+			if (next) {
+				const [key, { device, to }] = next;
+				// As it is now; and not to who has unsubscribed meanwhile.
+				const subscription = this.#subscriptions.get(device, contact);
+				const template = subscription?.from ? this.#views.of(subscription) : undefined;
+				const wait = template ? this.#say(stanzaOf(template, to), this.#answersPace) : undefined;
+				if (wait !== undefined) return wait;
+				own.delete(key);
+				this.#answersWaiting--;
+			}
+			// Behind all others, where this walk finds him again.
+			this.#answers.delete(contact);
+			if (own.size > 0) this.#answers.set(contact, own);
+		}
+		return undefined;
+	}
+
+	#tellAll(queue: Set<Subscription>): Millis | undefined {
+		for (const waiting of queue) {
+			if (this.#isHeld(waiting)) {
+				this.#settling?.waiting.add(waiting);
+				queue.delete(waiting);
+				continue;
+			}
+			const subscription = this.#subscriptions.get(waiting.device, waiting.contact);
+			const template = subscription?.from && !this.#unreachable.get(subscription.contact)?.isWaiting ? this.#views.of(subscription) : undefined;
+			if (!subscription || !template || isSame(this.#pair(subscription).told, template)) {
+				queue.delete(waiting);
+				continue;
+			}
+			const wait = this.#say(stanzaOf(template, waiting.contact), this.#pace);
+			if (wait !== undefined) return wait;
+			this.#keep(subscription, template);
+			queue.delete(waiting);
+			if (!this.#verbs.access.knows(subscription.contact)) this.onStranger(subscription);
+		}
+		return undefined;
+	}
+
+	/** The stream had no room. */
+	#soon(): void {
+		if (!this.#cancelTick && !this.#closed) this.#later(FULL_AGAIN);
 	}
 
 	#later(span: Millis): void {

@@ -13,10 +13,11 @@ import type { Letter, Outbox, Queue, Waiting } from "../core/outbox.js";
 import type { Condition } from "../xmpp/stanza.js";
 import { xml } from "../xmpp/xml.js";
 import { jidOf, whoOf } from "./addresses.js";
-import { Lane, MAX_WINDOW, type Sent, URGENT_ROOM } from "./lane.js";
+import { Lane, MAX_WINDOW, type Sent, URGENT_ROOM, waitAfter } from "./lane.js";
 import { type Batch, compose, MAX_LETTERS, mayHear, NS_RECEIPTS, stanzaOf } from "./letter.js";
 import type { Incoming, Verbs, XepModule } from "./module.js";
 import { NS_PING } from "./ping.js";
+import { Proven } from "./proven.js";
 import { Sweeper } from "./sweeper.js";
 import { reachOf, verdictOf } from "./verdict.js";
 
@@ -30,16 +31,23 @@ const WORKERS = 4;
 const FULL_AGAIN: Millis = 500;
 /** The store did not take or give something. */
 const STORE_AGAIN: Millis = 5_000;
-/** A receiver who could not be reached is tried again after this long, and then half as often each time. */
-const UNREACHABLE_FIRST: Millis = 60_000;
-const UNREACHABLE_MOST: Millis = 3_600_000;
+/** His server must say so often in a row, and for so long, that there is no such account: a server or a room that is starting says it too. */
+const MAX_MISSING = 3;
+const MISSING_FOR: Millis = 3_600_000;
 /** A receipt or presence of his ends the wait, but not more often than this: one letter may be refused while others are taken. */
 const BACK_EVERY: Millis = 10_000;
 /** Receivers remembered while they have nothing to receive. */
 const MAX_IDLE = 1_000;
 
+/** As `Outbox`; one that knows `except` leaves letters of these devices out, so that they do not stand before those of others. */
+export interface CourierOutbox extends Omit<Outbox, "next"> {
+	next(to: string, limit: number, except?: readonly string[]): Promise<readonly Waiting[]>;
+}
+
 export interface CourierOptions {
-	readonly outbox: Outbox;
+	readonly outbox: CourierOutbox;
+	/** There is no such account any more, and its letters are discarded: what would write others ends. Bare JID. */
+	readonly onGone?: (who: string) => void;
 	/** A fresh, unguessable stanza id. */
 	readonly newId: () => string;
 }
@@ -59,8 +67,8 @@ export interface CourierCounters {
 export interface Courier extends XepModule {
 	/** See to it that the letter arrives. Resolves when it is on disk. @throws {GatewayError} `store-failed`. */
 	post(letter: Letter): Promise<void>;
-	/** Has he letters that he has not acknowledged yet? Then what only repeats should not be added. */
-	isBehind(to: string): boolean;
+	/** Has he letters, of this device or of any, that he has not acknowledged yet? Then what only repeats should not be added. */
+	isBehind(to: string, device?: string): boolean;
 	counters(): CourierCounters;
 	/** What waits, by receiver. @throws {GatewayError} `store-failed`. */
 	queues(): Promise<readonly Queue[]>;
@@ -73,24 +81,28 @@ export function courier(verbs: Verbs, options: CourierOptions): Courier {
 
 class Rounds implements Courier {
 	readonly #verbs: Verbs;
-	readonly #outbox: Outbox;
+	readonly #outbox: CourierOutbox;
+	readonly #onGone: (who: string) => void;
 	readonly #newId: () => string;
 	readonly #lanes = new Map<string, Lane>();
 	/** Lanes that want a round, each once. */
 	readonly #ready = new Set<Lane>();
 	#workers = 0;
 	readonly #sweeper: Sweeper;
+	readonly #proven: Proven;
 	#session = 0;
 	#isClosed = false;
 	#delivered = 0;
 	#repeated = 0;
 	#givenUp = 0;
 
-	constructor(verbs: Verbs, { outbox, newId }: CourierOptions) {
+	constructor(verbs: Verbs, { outbox, newId, onGone = () => {} }: CourierOptions) {
 		this.#verbs = verbs;
 		this.#outbox = outbox;
 		this.#sweeper = new Sweeper(verbs, outbox);
+		this.#proven = new Proven(verbs.clock);
 		this.#newId = newId;
+		this.#onGone = onGone;
 	}
 
 	async post(given: Letter): Promise<void> {
@@ -99,11 +111,13 @@ class Rounds implements Courier {
 		const lane = this.#lane(letter.to);
 		lane.more = true;
 		lane.urgent ||= letter.urgent;
+		if (lane.isByDevices && !lane.troubled.includes(letter.device)) this.#back(lane, true);
 		this.#wake(lane);
 	}
 
-	isBehind(to: string): boolean {
-		return this.#lanes.get(to)?.isBehind ?? false;
+	isBehind(to: string, device?: string): boolean {
+		const lane = this.#lanes.get(to);
+		return (device === undefined ? lane?.isBehind : lane?.isBehindWith(device)) ?? false;
 	}
 
 	counters(): CourierCounters {
@@ -139,41 +153,80 @@ class Rounds implements Courier {
 	message({ stanza, who, jid }: Incoming): boolean {
 		const received = stanza.child("received", NS_RECEIPTS);
 		if (!received || stanza.child("body")) return false;
+		const id = received.attrs["id"] ?? "";
 		const lane = this.#lanes.get(who);
-		if (!lane) return true;
-		lane.receipts = true; // also when an answer to a ping was faster than this one
+		const sent = lane?.get(id);
+		const known = sent ?? this.#proven.find(who, id); // an answer to a ping may have been faster
+		if (!lane || !known || jidOf(this.#verbs.domain, known.device) !== jid) return true;
+		lane.receipts = true;
+		this.#proven.forget(id);
 		this.#back(lane);
-		const sent = lane.get(received.attrs["id"] ?? "");
-		if (sent && jidOf(this.#verbs.domain, sent.device) === jid) this.#arrived(lane, [sent]);
+		if (sent) this.#arrived(lane, [sent]);
 		return true;
 	}
 
 	bounced({ stanza, who, jid }: Incoming): void {
+		const id = stanza.attrs["id"] ?? "";
 		const lane = this.#lanes.get(who);
-		const sent = lane?.get(stanza.attrs["id"] ?? "");
-		if (!lane || !sent || jidOf(this.#verbs.domain, sent.device) !== jid) return;
+		const sent = lane?.get(id);
+		const late = sent ? undefined : this.#proven.find(who, id);
+		const device = sent?.device ?? late?.device;
+		if (device === undefined || jidOf(this.#verbs.domain, device) !== jid) return;
 		const { fate, condition, text } = verdictOf(stanza);
+		if (late) {
+			if (fate === "refused" || fate === "gone") this.#proven.forget(id);
+			if (fate === "refused" || fate === "gone") return void this.#verbs.log.warn({ to: who, device, condition, text }, `Cannot deliver ${late.letters.length} letter(s) to ${who}, as its server finds out: ${condition}`);
+			return void this.#comesBack(who, late);
+		}
+		if (!lane || !sent) return;
 		if (fate === "gone") return void this.#gone(lane, condition);
 		if (fate === "refused") {
-			this.#verbs.log.warn({ to: who, device: sent.device, condition, text }, `Cannot deliver ${sent.letters} letter(s) to ${who}: ${condition}`);
+			this.#verbs.log.warn({ to: who, device, condition, text }, `Cannot deliver ${sent.letters} letter(s) to ${who}: ${condition}`);
 			this.#giveUp(lane, sent);
 			return this.#wake(lane);
 		}
 		lane.returned(sent);
-		this.#unreachable(lane, condition);
+		if (fate === "missing") return this.#missing(lane, condition);
+		if (fate === "unreached") return this.#unreachable(lane, condition);
+		const isByDevices = lane.refuse(device, this.#verbs.clock.now());
+		if (isByDevices) this.#unreachable(lane, condition, true);
+		else this.#wake(lane);
 	}
 
-	/** He is there: what waits because he could not be reached is tried at once. */
+	/** He is there, or his server asks for us because he comes: what waits because he could not be reached is tried at once. */
 	presence({ stanza, who }: Incoming): void {
 		const lane = this.#lanes.get(who);
-		if (lane && stanza.attrs["type"] === undefined) this.#back(lane);
+		const { type } = stanza.attrs;
+		if (!lane || (type !== undefined && type !== "probe")) return;
+		lane.release(this.#verbs.clock.now(), BACK_EVERY);
+		this.#back(lane);
+		this.#wake(lane);
 	}
 
-	/** He was heard himself: it is no use to wait any longer. */
-	#back(lane: Lane): void {
+	/** He was heard himself, or may be reached in another way: it is no use to wait any longer. */
+	#back(lane: Lane, isSoon = false): void {
 		if (!lane.pause || lane.failures === 0) return;
 		const passed = this.#verbs.clock.now() - lane.triedAt;
 		if (passed < 0 || passed >= BACK_EVERY) this.#resume(lane);
+		else if (isSoon) this.#pause(lane, BACK_EVERY - passed);
+	}
+
+	/** A ping has proven it, and then it came back: its letters are written down again, in the same stanza. */
+	async #comesBack(to: string, batch: Batch): Promise<void> {
+		const failures = this.#proven.returned(batch.id);
+		while (!this.#isClosed) {
+			try {
+				await this.#sweeper.swept();
+				await Promise.all([...batch.letters.map((letter) => this.#outbox.post(letter)), this.#outbox.assign(batch.letters.map(({ id }) => id), batch.id)]);
+				const lane = this.#lane(to);
+				lane.add(batch.id, batch.device, batch.letters.length, 1);
+				lane.refuse(batch.device, this.#verbs.clock.now(), failures);
+				return this.#wake(lane);
+			} catch (error) {
+				this.#verbs.log.warn({ to, err: error }, `Cannot keep ${batch.letters.length} letter(s) to ${to} that came back: ${messageOf(error)}`);
+				await new Promise<void>((resolve) => void this.#verbs.clock.after(STORE_AGAIN, resolve));
+			}
+		}
 	}
 
 	// ---- In turn ----
@@ -259,20 +312,23 @@ class Rounds implements Courier {
 		}
 		lane.takeBack(this.#verbs.clock.now());
 		if (lane.urgent) await this.#fresh(lane, true);
-		if (this.#isOpen(lane)) await this.#again(lane);
+		if (this.#isOpen(lane)) await this.#again(lane, lane.waiting());
 		if (this.#isOpen(lane) && lane.more && lane.room > 0 && lane.waiting().length === 0) await this.#fresh(lane, false);
+		// One device in trouble holds up only itself, so that it comes last.
+		if (this.#isOpen(lane)) await this.#again(lane, lane.tries(this.#verbs.clock.now()));
 		this.#ping(lane);
 	}
 
 	/** What was sent before, and must be sent again: the same letters, with the same id. */
-	async #again(lane: Lane): Promise<void> {
-		const waiting = lane.waiting().slice(0, Math.max(0, lane.room));
-		const last = waiting.at(-1);
-		if (last === undefined) return;
+	async #again(lane: Lane, all: readonly Sent[]): Promise<void> {
+		const waiting = all.slice(0, Math.max(0, lane.room));
+		if (waiting.length === 0) return;
+		const still = new Set(waiting);
 		let most = this.#sweeper.size * MAX_LETTERS;
 		for (const sent of lane.all()) {
 			most += sent.letters;
-			if (sent === last) break;
+			still.delete(sent);
+			if (still.size === 0) break;
 		}
 		let found = byId(await this.#outbox.sent(lane.to, Math.min(most, ALL_SENT)));
 		// The outbox may have them in another order, urgent ones for example: then all of them are read.
@@ -281,8 +337,10 @@ class Rounds implements Courier {
 			if (!this.#isOpen(lane)) return;
 			if (lane.get(sent.batch) !== sent) continue; // acknowledged meanwhile
 			const batch = found.get(sent.batch);
-			if (batch === undefined) lane.forget(sent); // the outbox was full, and has let it go
-			else if (!this.#send(lane, sent, batch)) return;
+			if (batch === undefined) {
+				lane.forget(sent); // the outbox was full, and has let it go
+				this.#proven.forget(sent.batch);
+			} else if (!this.#send(lane, sent, batch)) return;
 		}
 		if (lane.waiting().length > 0 && lane.room > 0) this.#wake(lane);
 	}
@@ -295,8 +353,11 @@ class Rounds implements Courier {
 		const limit = Math.min(PAGE, room * MAX_LETTERS);
 		if (isUrgent) lane.urgent = false;
 		else lane.more = false; // before it is asked: what is posted meanwhile sets it again
-		const page = await this.#outbox.next(lane.to, limit);
-		const wanted = isUrgent ? page.filter(({ urgent }) => urgent) : page;
+		const except = lane.troubled;
+		const page = await this.#outbox.next(lane.to, limit, except);
+		const own = except.length === 0 ? page : page.filter(({ device }) => !except.includes(device));
+		const wanted = isUrgent ? own.filter(({ urgent }) => urgent) : own;
+		if (own.length === 0 && page.length > 0) return; // nothing but letters of devices in trouble: they wake it when that ends
 		const heard = wanted.filter((letter) => mayHear(this.#verbs, letter));
 		const batches = compose(heard, room, this.#newId);
 		if (page.length === limit || batches.reduce((sum, { letters }) => sum + letters.length, 0) < heard.length) {
@@ -308,7 +369,7 @@ class Rounds implements Courier {
 		for (const batch of batches) {
 			const sent = lane.get(batch.id);
 			if (session !== this.#session || !this.#isOpen(lane)) return;
-			if (sent && !this.#send(lane, sent, batch)) return;
+			if (sent && !lane.troubled.includes(sent.device) && !this.#send(lane, sent, batch)) return;
 		}
 		if (lane.urgent || (lane.more && lane.room > 0)) this.#wake(lane);
 	}
@@ -324,20 +385,26 @@ class Rounds implements Courier {
 	}
 
 	/** @returns False when there is no room now: it stays what it is, and is tried again. */
-	#send(lane: Lane, sent: Sent, batch: Batch): boolean {
+	#send(lane: Lane, sent: Sent, { id, device, letters }: Batch): boolean {
 		const { domain, clock } = this.#verbs;
-		const stanza = batch.letters.every((letter) => mayHear(this.#verbs, letter)) ? stanzaOf(domain, lane.to, batch, clock.now()) : undefined;
+		// What he may not read any more is left out; the rest goes under the same id.
+		const batch: Batch = { id, device, letters: letters.filter((letter) => mayHear(this.#verbs, letter)) };
+		const hidden = letters.length - batch.letters.length;
+		if (hidden > sent.hidden) this.#verbs.log.info({ to: lane.to, device, letters: hidden }, `${lane.to} may no longer read ${hidden} letter(s) that were on their way: discarded`);
+		const stanza = stanzaOf(domain, lane.to, batch, clock.now());
+		sent.letters = letters.length;
 		if (stanza === undefined) {
 			this.#giveUp(lane, sent);
 			return true;
 		}
+		sent.hidden = hidden;
 		if (!this.#verbs.say(stanza)) {
 			if (this.#verbs.online()) this.#pause(lane, FULL_AGAIN);
 			return false;
 		}
 		if (sent.times > 0) this.#repeated++;
-		sent.letters = batch.letters.length;
 		lane.left(sent, clock.now());
+		this.#proven.keep(lane.to, batch);
 		return true;
 	}
 
@@ -359,6 +426,7 @@ class Rounds implements Courier {
 			if (reach === "later") return lane.pause ? undefined : this.#pause(lane, FULL_AGAIN);
 			const proven = lane.out(upTo);
 			if (reach === "reached") {
+				for (const { batch } of proven) this.#proven.refresh(batch);
 				this.#arrived(lane, proven);
 				return this.#ping(lane); // for what left meanwhile
 			}
@@ -371,7 +439,8 @@ class Rounds implements Courier {
 		const now = this.#verbs.clock.now();
 		for (const sent of all) {
 			lane.acknowledged(sent, now);
-			this.#delivered += sent.letters;
+			this.#delivered += sent.letters - sent.hidden;
+			this.#givenUp += sent.hidden;
 			this.#sweeper.add(sent.batch);
 		}
 		this.#wake(lane);
@@ -380,13 +449,24 @@ class Rounds implements Courier {
 	#giveUp(lane: Lane, sent: Sent): void {
 		this.#givenUp += sent.letters;
 		lane.forget(sent);
+		this.#proven.forget(sent.batch);
 		this.#sweeper.add(sent.batch);
+	}
+
+	/** There is no such account, it is said; perhaps it is only not there yet. */
+	#missing(lane: Lane, condition: Condition): void {
+		if (lane.pause && lane.failures > 0) return; // the other stanzas of the same moment come back too
+		const now = this.#verbs.clock.now();
+		if (lane.missing++ === 0 || lane.missingSince > now) lane.missingSince = now;
+		if (lane.missing >= MAX_MISSING && now - lane.missingSince >= MISSING_FOR) return void this.#gone(lane, condition);
+		this.#unreachable(lane, condition);
 	}
 
 	/** There is no such account any more. */
 	async #gone(lane: Lane, condition: Condition): Promise<void> {
 		this.#rest(lane);
 		this.#lanes.delete(lane.to);
+		this.#onGone(lane.to);
 		try {
 			const letters = await this.#outbox.discard(lane.to);
 			this.#givenUp += letters;
@@ -396,10 +476,11 @@ class Rounds implements Courier {
 		}
 	}
 
-	#unreachable(lane: Lane, why: string): void {
+	#unreachable(lane: Lane, why: string, isByDevices = false): void {
 		if (lane.pause && lane.failures > 0) return; // the other stanzas of the same moment come back too
 		lane.shrink();
-		const span = Math.min(UNREACHABLE_MOST, UNREACHABLE_FIRST * 2 ** (lane.failures - 1));
+		lane.isByDevices = isByDevices;
+		const span = waitAfter(lane.failures);
 		this.#verbs.log.info({ to: lane.to, why, again: span }, `Cannot reach ${lane.to} now: ${why}; its letters wait`);
 		this.#pause(lane, span);
 	}
@@ -415,13 +496,14 @@ class Rounds implements Courier {
 	#resume(lane: Lane): void {
 		lane.pause?.();
 		lane.pause = undefined;
+		lane.isByDevices = false;
 		this.#wake(lane);
 	}
 
 	#plan(lane: Lane): void {
 		lane.timer?.();
 		lane.timer = undefined;
-		const at = lane.nextAt();
+		const at = lane.nextAt(this.#verbs.clock.now());
 		if (at === undefined || !this.#isOpen(lane)) return;
 		lane.timer = this.#verbs.clock.after(Math.max(0, at - this.#verbs.clock.now()), () => this.#wake(lane));
 	}

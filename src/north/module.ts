@@ -120,6 +120,8 @@ export interface XepModule {
 	changed?(change: Change): void;
 	/** A device is new, or its source described it anew. */
 	added?(twin: Twin): void;
+	/** The device gets another id: `from` is the one it had. Comes before `removed()`, which tells of the old one; `added()` follows under the new one. */
+	renamed?(from: string, twin: Twin): void;
 	/** Its source took the device back: it is no longer in the registry. */
 	removed?(twin: Twin): void;
 	/** The uplink came online, again or for the first time. */

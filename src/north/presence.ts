@@ -50,10 +50,11 @@ export interface Presence extends XepModule {
 export function presence(verbs: Verbs, { subscriptions, capabilities, onContactGone = () => {}, onAsked = () => {} }: PresenceOptions): Presence {
 	const broadcast = new Broadcast(verbs, subscriptions, new Views(verbs, capabilities));
 	const denied = new Map<string, UnixMillis>();
+	broadcast.onStranger = forget;
 	let underWay = 0;
 
 	function say(type: "subscribed" | "unsubscribed" | "unsubscribe", from: string, to: string): void {
-		verbs.say(xml("presence", { type, from, to }));
+		broadcast.word(xml("presence", { type, from, to }));
 	}
 
 	/** Change a subscription because of a stanza: what fails is logged, and not answered. */
@@ -94,6 +95,25 @@ export function presence(verbs: Verbs, { subscriptions, capabilities, onContactG
 			// RFC 6121 §3.3.3; to a stranger nothing is here.
 			if (letIn) broadcast.tellUnavailable(before);
 		});
+	}
+
+	/**
+	 * No rule names him any more, and he has been told that nothing is there: that was the last word to him. He counts as
+	 * somebody who has asked, so that a rule brings him back.
+	 */
+	function forget({ device, contact }: Subscription): void {
+		if (verbs.access.knows(contact)) return;
+		change(device, contact, (before) => (before.from ? { ...before, from: false, pendingIn: subscriptions.pending < MAX_PENDING } : before), ({ before }) => {
+			if (before.from) onContactGone(contact, device);
+		});
+	}
+
+	/** Whoever has asked and may see by now. */
+	function answerAsked(asked: Iterable<Subscription>): void {
+		for (const { device, contact, pendingIn } of [...asked]) {
+			if (!pendingIn || !isLetIn(verbs, contact, device, verbs.registry.find(device))) continue;
+			approve(device, contact).catch((error: unknown) => verbs.log.error({ device, contact, error: messageOf(error) }, "Cannot approve a subscription"));
+		}
 	}
 
 	function probe({ from, who, id, letIn }: Incoming): void {
@@ -185,10 +205,7 @@ export function presence(verbs: Verbs, { subscriptions, capabilities, onContactG
 	return {
 		approve, deny, cancel,
 		accessChanged() {
-			for (const { device, contact, pendingIn } of [...subscriptions.all()]) {
-				if (!pendingIn || !isLetIn(verbs, contact, device, verbs.registry.find(device))) continue;
-				approve(device, contact).catch((error: unknown) => verbs.log.error({ device, contact, error: messageOf(error) }, "Cannot approve a subscription"));
-			}
+			answerAsked(subscriptions.all());
 			broadcast.everybody();
 		},
 
@@ -208,6 +225,8 @@ export function presence(verbs: Verbs, { subscriptions, capabilities, onContactG
 		},
 		changed: ({ twin, readings }) => broadcast.changed(twin, readings),
 		added(twin) {
+			// The rules may have changed while the gateway was stopped.
+			if (verbs.online()) answerAsked(subscriptions.of(twin.device.id));
 			// Its contacts have been told that it is not there, and nothing else is known yet.
 			if (twin.availability !== "unknown") broadcast.changed(twin);
 		},
@@ -222,7 +241,10 @@ export function presence(verbs: Verbs, { subscriptions, capabilities, onContactG
 				change(id, subscription.contact, withNothing, () => {});
 			}
 		},
-		connected: () => broadcast.connected(),
+		connected() {
+			broadcast.connected();
+			answerAsked(subscriptions.all());
+		},
 		closing: () => broadcast.closing(),
 	};
 }

@@ -13,6 +13,7 @@ export class Sweeper {
 	/** Delivered, and not yet gone from the disk. Bounded by what is on its way: nothing new leaves while the store fails. */
 	readonly #delivered = new Set<string>();
 	#isBusy = false;
+	#sweeping: Promise<void> = Promise.resolve();
 	#isClosed = false;
 
 	constructor(verbs: Pick<Verbs, "clock" | "log">, outbox: Pick<Outbox, "acknowledged">) {
@@ -31,7 +32,12 @@ export class Sweeper {
 
 	add(batch: string): void {
 		this.#delivered.add(batch);
-		if (!this.#isBusy) void this.#sweep();
+		if (!this.#isBusy) this.#sweeping = this.#sweep();
+	}
+
+	/** Resolves when all that was delivered by now is off the disk, or is never taken off it any more. */
+	swept(): Promise<void> {
+		return this.#sweeping;
 	}
 
 	/** What is still on the disk then is sent once more after the next start, with the same id. */

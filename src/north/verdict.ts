@@ -6,7 +6,9 @@ import { type Condition, readError } from "../xmpp/stanza.js";
 import type { Element } from "../xmpp/xml.js";
 
 /** His account is gone. `service-unavailable` is not among them, since it is also said of who is offline. */
-const GONE: ReadonlySet<Condition> = new Set<Condition>(["gone", "item-not-found", "jid-malformed"]);
+const GONE: ReadonlySet<Condition> = new Set<Condition>(["gone", "jid-malformed"]);
+/** There is no such account now: a room or a server that is starting says so, too. */
+const MISSING: Condition = "item-not-found";
 /** He, or his server, will never take this one. */
 const REFUSED: ReadonlySet<Condition> = new Set<Condition>([
 	"bad-request", "feature-not-implemented", "forbidden", "not-acceptable", "not-allowed", "not-authorized", "policy-violation", "redirect", "registration-required", "subscription-required", "unexpected-request",
@@ -14,11 +16,27 @@ const REFUSED: ReadonlySet<Condition> = new Set<Condition>([
 /** Said by servers on the way: his own was not reached. */
 const NOT_REACHED: ReadonlySet<Condition> = new Set<Condition>(["remote-server-not-found", "remote-server-timeout", "internal-server-error", "resource-constraint"]);
 
-/** A message came back. Is there nobody any more, will this one never be taken, or is it tried again later? */
-export function verdictOf(bounce: Element): { readonly fate: "gone" | "refused" | "later"; readonly condition: Condition; readonly text: string } {
+/**
+ * - `gone`: there is nobody any more.
+ * - `missing`: there is nobody now; when it is said again and again, he is gone.
+ * - `refused`: this one will never be taken.
+ * - `unreached`: no way led to his server; it is tried again later.
+ * - `later`: it was not taken now, because of him or because of who sent it; it is tried again later.
+ */
+export type Fate = "gone" | "missing" | "refused" | "unreached" | "later";
+
+/** A message came back: what becomes of it? */
+export function verdictOf(bounce: Element): { readonly fate: Fate; readonly condition: Condition; readonly text: string } {
 	const { type, condition, text } = readError(bounce);
-	const fate = type === "wait" ? "later" : GONE.has(condition) ? "gone" : REFUSED.has(condition) ? "refused" : "later";
-	return { fate, condition, text: text.slice(0, 200) };
+	return { fate: fateOf(type, condition), condition, text: text.slice(0, 200) };
+}
+
+function fateOf(type: string, condition: Condition): Fate {
+	if (NOT_REACHED.has(condition)) return "unreached";
+	if (type === "wait") return "later";
+	if (GONE.has(condition)) return "gone";
+	if (condition === MISSING) return "missing";
+	return REFUSED.has(condition) ? "refused" : "later";
 }
 
 /**

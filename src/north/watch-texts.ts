@@ -35,6 +35,11 @@ export function availabilityText({ device, availability, reason }: Twin): string
 	return `${device.name} is ${isAway ? availability : `back: ${availability}`}${reason === undefined ? "" : `${isAway ? ":" : ","} ${reason}`}`;
 }
 
+/** `weather is no longer here; the watch of temperature has ended` */
+export function endText({ device }: Twin, point: string): string {
+	return `${device.name} is no longer here; the watch of ${point} has ended`;
+}
+
 /** `temperature by 0.5 °C every 10 min`, as it may be typed again. */
 export function wishText(name: string, point: Point | undefined, { by, every }: { readonly by?: number; readonly every?: Millis }): string {
 	const unit = point?.kind === "numeric" && point.unit !== undefined ? ` ${point.unit}` : "";

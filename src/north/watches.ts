@@ -14,7 +14,7 @@ import type { Wish } from "./chat/wish.js";
 import type { Courier } from "./courier.js";
 import { letterId } from "./letter.js";
 import type { Verbs, XepModule } from "./module.js";
-import { availabilityText, eventText, type Occasion, wishText } from "./watch-texts.js";
+import { availabilityText, endText, eventText, type Occasion, wishText } from "./watch-texts.js";
 
 /** A watch speaks at most this often, with the newest value: more nobody reads, and each is written to disk. */
 export const MIN_INTERVAL: Millis = 5_000;
@@ -28,6 +28,10 @@ const AVAILABILITY_EVERY: Millis = 60_000;
 const SETTLED: Readonly<Record<"offline" | "unknown" | "there", Millis>> = { offline: 5_000, unknown: 60_000, there: 5_000 };
 /** The outbox did not take a letter. */
 const STORE_AGAIN: Millis = 5_000;
+/** Whoever no rule names any more keeps his watches for so long: the rules may come back. */
+const STRANGER_FOR: Millis = 7 * 86_400_000;
+/** A reading that is not older is one of this moment, and none that the store has brought back. */
+const LIVE: Millis = 5_000;
 /** A source whose clock is further off than this is not believed when something happened. */
 const CREDIBLE: Millis = 86_400_000;
 /**
@@ -52,6 +56,8 @@ export interface OwnWatches {
 }
 
 export interface Watches extends XepModule {
+	/** There is no such account any more: its watches end. @param who Bare JID. */
+	gone(who: string): void;
 	/** @param who Bare JID. */
 	of(who: string): OwnWatches;
 	/** How many there are. */
@@ -71,6 +77,20 @@ interface Kept {
 	/** A letter is being written. */
 	isBusy: boolean;
 	isGone: boolean;
+	/** It is counted no more. */
+	isForgotten: boolean;
+	/** What the twin has was heard since the start, and is no older value that the store has brought back. */
+	isLive: boolean;
+}
+
+/** A watch that begins, while it is being written. */
+interface Opening {
+	readonly who: string;
+	readonly device: string;
+	readonly isNew: boolean;
+	readonly done: Promise<unknown>;
+	/** The device is gone meanwhile, or has another id. */
+	isLost: boolean;
 }
 
 class AllWatches implements Watches {
@@ -80,13 +100,19 @@ class AllWatches implements Watches {
 	/** By device, then by person and point. */
 	readonly #byDevice = new Map<string, Map<string, Kept>>();
 	readonly #counts = new Map<string, number>();
+	readonly #openings = new Set<Opening>();
+	/** Watches of devices that get another id, until they have it. */
+	readonly #moving = new Map<Twin, { readonly kept: readonly Kept[]; isLeft: boolean }>();
+	/** Who is named by no rule any more, and how to go on with him. */
+	readonly #strangers = new Map<string, () => void>();
+	#isStarted = false;
 	#isClosed = false;
 
 	constructor(verbs: Verbs, { store, courier }: WatchesOptions) {
 		this.#verbs = verbs;
 		this.#store = store;
 		this.#courier = courier;
-		for (const watch of store.watches()) this.#keep(watch);
+		for (const watch of store.watches()) this.#keep(watch, false);
 	}
 
 	get size(): number {
@@ -106,8 +132,10 @@ class AllWatches implements Watches {
 	async #begin(who: string, twin: Twin, point: string, wish: Wish): Promise<string> {
 		const { id, points } = twin.device;
 		const known = this.#get(who, id, point);
-		if (!known && (this.#counts.get(who) ?? 0) >= MAX_OF_ONE) throw new GatewayError("busy", `Cannot watch "${point}": you watch ${MAX_OF_ONE} points already; "unwatch" ends those of a device`);
-		if (!known && this.size >= MAX_WATCHES) throw new GatewayError("busy", `Cannot watch "${point}": ${MAX_WATCHES} watches are the most that this gateway keeps`);
+		// Those that are being written count: they may come faster than the disk takes them.
+		const begun = [...this.#openings].filter(({ isNew }) => isNew);
+		if (!known && (this.#counts.get(who) ?? 0) + begun.filter((each) => each.who === who).length >= MAX_OF_ONE) throw new GatewayError("busy", `Cannot watch "${point}": you watch ${MAX_OF_ONE} points already; "unwatch" ends those of a device`);
+		if (!known && this.size + begun.length >= MAX_WATCHES) throw new GatewayError("busy", `Cannot watch "${point}": ${MAX_WATCHES} watches are the most that this gateway keeps`);
 		const now = this.#verbs.clock.now();
 		const value = twin.readings.get(point)?.value;
 		// What he sees in the answer is what he was told.
@@ -116,9 +144,20 @@ class AllWatches implements Watches {
 		const isFirst = !this.#get(who, id, AVAILABILITY);
 		const presence: Watch = { who, device: id, point: AVAILABILITY, told: { value: twin.availability, at: now } };
 		if (isFirst) writing.push(this.#store.putWatch(presence));
-		await Promise.all(writing);
-		this.#keep(watch);
-		if (isFirst && !this.#get(who, id, AVAILABILITY)) this.#keep(presence);
+		const done = Promise.all(writing);
+		const opening: Opening = { who, device: id, isNew: !known, done, isLost: false };
+		this.#openings.add(opening);
+		try {
+			await done;
+		} finally {
+			this.#openings.delete(opening);
+		}
+		if (opening.isLost) {
+			await Promise.all([watch, presence].map((each) => this.#store.dropWatch(each)));
+			throw new GatewayError("unknown-device", `Cannot watch "${point}": "${id}" is no longer here`);
+		}
+		this.#keep(watch, true);
+		if (isFirst && !this.#get(who, id, AVAILABILITY)) this.#keep(presence, true);
 		this.added(twin);
 		const current = twin.readings.get(point);
 		const placed = points[point];
@@ -128,6 +167,8 @@ class AllWatches implements Watches {
 
 	async #end(who: string, twin: Twin, point?: string): Promise<string> {
 		const { id, name } = twin.device;
+		// He may say it while what he began is still being written.
+		await Promise.allSettled([...this.#openings].filter((each) => each.who === who && each.device === id).map(({ done }) => done));
 		const own = this.#ofOne(who, id).filter(({ watch }) => watch.point !== AVAILABILITY);
 		const ended = own.filter(({ watch }) => point === undefined || watch.point === point);
 		if (ended.length === 0) return point === undefined ? `You watch nothing of ${name}` : `You do not watch "${point}"${own.length === 0 ? "" : `; you watch ${own.map(({ watch }) => watch.point).join(", ")}`}`;
@@ -148,13 +189,17 @@ class AllWatches implements Watches {
 	changed({ twin, readings, availability }: Change): void {
 		const kept = this.#byDevice.get(twin.device.id);
 		if (!kept) return;
+		const now = this.#verbs.clock.now();
 		for (const each of kept.values()) {
-			if (each.rule === undefined ? availability : readings.some(({ point }) => point === each.watch.point)) this.#consider(each);
+			const reading = readings.find(({ point }) => point === each.watch.point);
+			if (reading && Math.abs(now - reading.received) <= LIVE) each.isLive = true;
+			if (each.rule === undefined ? availability : reading !== undefined) this.#consider(each);
 		}
 	}
 
 	/** A device is there, or is described anew: what has changed since its watchers were told last? */
 	added(twin: Twin): void {
+		this.#arrive(twin);
 		for (const each of this.#byDevice.get(twin.device.id)?.values() ?? []) {
 			// "Not heard from yet" is how every device begins.
 			if (each.rule || twin.availability !== "unknown") this.#consider(each);
@@ -162,20 +207,108 @@ class AllWatches implements Watches {
 	}
 
 	connected(): void {
-		for (const id of this.#byDevice.keys()) {
+		this.#look();
+		if (!this.#isStarted) for (const who of this.#strangers.keys()) this.gone(who);
+		this.#isStarted = true;
+		this.#considerAll();
+	}
+
+	/** Who may read again is told what has changed meanwhile. */
+	accessChanged(): void {
+		this.#look();
+		this.#considerAll();
+	}
+
+	#considerAll(): void {
+		for (const id of [...this.#byDevice.keys()]) {
 			const twin = this.#verbs.registry.find(id);
 			if (twin) this.added(twin);
 		}
 	}
 
-	/** Its source took it back: whoever watched it has nothing to wait for. What was posted already still arrives. */
+	/** Who is named by no rule at all? */
+	#look(): void {
+		const { access, clock } = this.#verbs;
+		for (const [who, cancel] of this.#strangers) {
+			if (!access.knows(who) && this.#counts.has(who)) continue;
+			cancel();
+			this.#strangers.delete(who);
+		}
+		for (const who of this.#counts.keys()) if (!access.knows(who) && !this.#strangers.has(who)) this.#strangers.set(who, clock.after(STRANGER_FOR, () => this.gone(who)));
+	}
+
+	gone(who: string): void {
+		this.#strangers.get(who)?.();
+		this.#strangers.delete(who);
+		const kept = [...this.#byDevice.keys()].flatMap((id) => this.#ofOne(who, id));
+		if (kept.length > 0) void this.#drop(kept).catch((error: unknown) => this.#verbs.log.warn({ err: error, who }, `Cannot forget what ${who} watched: ${messageOf(error)}`));
+	}
+
+	/** Its watches go with the device; several may change places, so that they wait outside until it has its new id. */
+	renamed(from: string, twin: Twin): void {
+		this.#lose(from);
+		const kept = [...(this.#byDevice.get(from)?.values() ?? [])];
+		if (kept.length === 0) return;
+		this.#byDevice.delete(from);
+		this.#moving.set(twin, { kept, isLeft: false });
+		for (const each of kept) each.timer?.();
+		void Promise.all(kept.map(({ watch }) => this.#store.dropWatch(watch))).catch((error: unknown) => this.#verbs.log.warn({ err: error, device: from }, `Cannot forget who watched "${from}" under its old id: ${messageOf(error)}`));
+	}
+
+	#arrive(twin: Twin): void {
+		const moving = this.#moving.get(twin);
+		if (!moving) return;
+		this.#moving.delete(twin);
+		const device = twin.device.id;
+		const there = this.#byDevice.get(device) ?? new Map<string, Kept>();
+		this.#byDevice.set(device, there);
+		for (const kept of moving.kept) {
+			if (kept.isGone) continue;
+			kept.watch = { ...kept.watch, device };
+			there.set(`${kept.watch.who}\n${kept.watch.point}`, kept);
+			void this.#save(kept);
+		}
+		if (there.size === 0) this.#byDevice.delete(device);
+	}
+
+	#lose(device: string): void {
+		for (const opening of this.#openings) if (opening.device === device) opening.isLost = true;
+	}
+
+	/** Its source took it back: whoever watched it has nothing to wait for, and is told so. What was posted already still arrives. */
 	removed(twin: Twin): void {
-		const kept = [...(this.#byDevice.get(twin.device.id)?.values() ?? [])];
-		if (kept.length > 0) void this.#drop(kept).catch((error: unknown) => this.#verbs.log.warn({ err: error, device: twin.device.id }, `Cannot forget who watched "${twin.device.id}": ${messageOf(error)}`));
+		const { id } = twin.device;
+		this.#lose(id);
+		const moving = this.#moving.get(twin);
+		if (moving && !moving.isLeft) return void (moving.isLeft = true); // of its old id
+		this.#moving.delete(twin); // where it should have gone, it has not come: somebody else may have its id by now
+		const kept = moving?.kept ?? [...(this.#byDevice.get(id)?.values() ?? [])];
+		if (kept.length > 0) void this.#endAll(twin, kept, this.#verbs.clock.now());
+	}
+
+	/** Say that they have ended, and forget them; both are written in one turn. */
+	async #endAll(twin: Twin, all: readonly Kept[], at: UnixMillis): Promise<void> {
+		const { access, clock, log } = this.#verbs;
+		const letters = all.filter(({ watch: { who, device, point } }) => point !== AVAILABILITY && access.mayRead(who, device, point)).map(({ watch: { who, device, point } }): Letter => ({
+			id: letterId("removed", who, device, point, at), to: who, device, point, urgent: false, at, body: endText(twin, point),
+		}));
+		for (const kept of all) this.#forget(kept);
+		let todo: (() => Promise<void>)[] = [...letters.map((letter) => () => this.#courier.post(letter)), ...all.map(({ watch }) => async () => {
+			if (!this.#get(watch.who, watch.device, watch.point)) await this.#store.dropWatch(watch); // else it has begun anew meanwhile
+		})];
+		while (todo.length > 0 && !this.#isClosed) {
+			const results = await Promise.allSettled(todo.map((each) => each()));
+			const failed = results.find((result) => result.status === "rejected");
+			if (!failed) return;
+			log.warn({ err: failed.reason, device: twin.device.id }, `Cannot tell now who watched "${twin.device.id}" that it is gone: ${messageOf(failed.reason)}`);
+			todo = todo.filter((_, index) => results[index]!.status === "rejected");
+			await new Promise<void>((resolve) => void clock.after(STORE_AGAIN, resolve));
+		}
 	}
 
 	closing(): void {
 		this.#isClosed = true;
+		for (const cancel of this.#strangers.values()) cancel();
 		for (const kept of this.#byDevice.values()) for (const each of kept.values()) each.timer?.();
 	}
 
@@ -195,14 +328,16 @@ class AllWatches implements Watches {
 		const { watch } = kept;
 		const now = this.#verbs.clock.now();
 		const point = Object.hasOwn(twin.device.points, watch.point) ? twin.device.points[watch.point] : undefined;
+		// Of what he may not read he has no news; when he may again, it is compared with what he was told: `accessChanged()`.
+		if (!this.#verbs.access.mayRead(watch.who, watch.device, watch.point)) return this.#plan(kept, watch.every === undefined ? undefined : now + watch.every);
 		const last = twin.readings.get(watch.point);
-		const reading = last && isBefore(last, watch, now) ? undefined : last;
+		const reading = last && !kept.isLive && isBefore(last, watch, now) ? undefined : last;
 		const isDue = reading === undefined ? rule.isDue(now) : rule.offer([reading], now);
 		if (isDue) {
-			// What he may not read, or is not there now, passes in silence: it speaks again when that has changed.
-			if (point === undefined || reading === undefined || !isReadable(point) || !this.#verbs.access.mayRead(watch.who, watch.device, watch.point)) rule.fired([], now);
+			// What is not there now passes in silence: it speaks again when that has changed.
+			if (point === undefined || reading === undefined || !isReadable(point)) rule.fired([], now);
 			// What only repeats is for who listens: it must not push what is new out of the outbox.
-			else if (!rule.suppressed && isSame(watch, reading) && (!this.#verbs.online() || this.#courier.isBehind(watch.who))) rule.fired([], now);
+			else if (!rule.suppressed && isSame(watch, reading) && (!this.#verbs.online() || this.#courier.isBehind(watch.who, watch.device))) rule.fired([], now);
 			else return void this.#tellPoint(kept, rule, twin, point, reading);
 		}
 		this.#plan(kept, rule.nextAt);
@@ -248,17 +383,37 @@ class AllWatches implements Watches {
 	async #tell(kept: Kept, letter: Letter, next: Watch): Promise<void> {
 		const before = kept.watch;
 		kept.isBusy = true;
-		try {
-			await Promise.all([this.#courier.post(letter), this.#store.putWatch(next)]);
-			if (kept.watch === before) kept.watch = next;
-			kept.isBusy = false;
-			this.#consider(kept);
-		} catch (error) {
-			this.#verbs.log.warn({ err: error, to: letter.to, device: letter.device }, `Cannot tell ${letter.to} of "${letter.device}" now: ${messageOf(error)}`);
+		const [posted, written] = await Promise.allSettled([this.#courier.post(letter), this.#store.putWatch(next)]);
+		kept.isBusy = false;
+		if (posted.status === "rejected") {
+			this.#verbs.log.warn({ err: posted.reason, to: letter.to, device: letter.device }, `Cannot tell ${letter.to} of "${letter.device}" now: ${messageOf(posted.reason)}`);
 			if (kept.rule) kept.rule = this.#ruleOf(before);
-			kept.isBusy = false;
-			this.#plan(kept, this.#verbs.clock.now() + STORE_AGAIN);
+			return this.#plan(kept, this.#verbs.clock.now() + STORE_AGAIN);
 		}
+		// Its device may have another id by now.
+		if (kept.watch.told === before.told) kept.watch = { ...kept.watch, ...(next.told && { told: next.told }) };
+		// The letter is on its way, and must not be written again: it may have arrived by then.
+		if (written.status === "rejected") void this.#saveLater(kept, written.reason);
+		else if (kept.watch.device !== before.device) void this.#save(kept);
+		this.#consider(kept);
+	}
+
+	/** Write it down as it is, until the disk takes it. */
+	async #save(kept: Kept): Promise<void> {
+		try {
+			await this.#store.putWatch(kept.watch);
+			// It may have ended, or gone elsewhere, meanwhile: what is written last counts.
+			if (kept.isGone && !this.#get(kept.watch.who, kept.watch.device, kept.watch.point)) await this.#store.dropWatch(kept.watch);
+		} catch (error) {
+			await this.#saveLater(kept, error);
+		}
+	}
+
+	async #saveLater(kept: Kept, error: unknown): Promise<void> {
+		const { who, device } = kept.watch;
+		this.#verbs.log.warn({ err: error, who, device }, `Cannot keep what ${who} was told of "${device}": ${messageOf(error)}`);
+		await new Promise<void>((resolve) => void this.#verbs.clock.after(STORE_AGAIN, resolve));
+		if (!kept.isGone && !this.#isClosed) await this.#save(kept);
 	}
 
 	#plan(kept: Kept, at: UnixMillis | undefined): void {
@@ -278,12 +433,12 @@ class AllWatches implements Watches {
 		return [...(this.#byDevice.get(device)?.values() ?? [])].filter(({ watch }) => watch.who === who);
 	}
 
-	#keep(watch: Watch): void {
+	#keep(watch: Watch, isLive: boolean): void {
 		const { who, device, point } = watch;
 		this.#forget(this.#get(who, device, point));
 		let kept = this.#byDevice.get(device);
 		if (!kept) this.#byDevice.set(device, kept = new Map());
-		kept.set(`${who}\n${point}`, { watch, rule: point === AVAILABILITY ? undefined : this.#ruleOf(watch), timer: undefined, isBusy: false, isGone: false });
+		kept.set(`${who}\n${point}`, { watch, rule: point === AVAILABILITY ? undefined : this.#ruleOf(watch), timer: undefined, isBusy: false, isGone: false, isForgotten: false, isLive });
 		if (point !== AVAILABILITY) this.#counts.set(who, (this.#counts.get(who) ?? 0) + 1);
 	}
 
@@ -292,10 +447,11 @@ class AllWatches implements Watches {
 		const { who, device, point } = kept.watch;
 		kept.timer?.();
 		kept.isGone = true;
+		if (kept.isForgotten) return;
+		kept.isForgotten = true;
 		const others = this.#byDevice.get(device);
-		if (others?.get(`${who}\n${point}`) !== kept) return;
-		others.delete(`${who}\n${point}`);
-		if (others.size === 0) this.#byDevice.delete(device);
+		if (others?.get(`${who}\n${point}`) === kept) others.delete(`${who}\n${point}`);
+		if (others?.size === 0) this.#byDevice.delete(device);
 		if (point === AVAILABILITY) return;
 		const left = (this.#counts.get(who) ?? 1) - 1;
 		if (left > 0) this.#counts.set(who, left);
@@ -334,7 +490,7 @@ function isSame({ told }: Watch, { value }: Reading): boolean {
 	return told !== undefined && sameValue(told.value, value);
 }
 
-/** A value older than the one that was told: after a kill -9 the store may bring back one from before. Unless the clock was set back. */
+/** A value older than the one that was told: after a kill -9 the store may bring back one from before. */
 function isBefore(reading: Reading, watch: Watch, now: UnixMillis): boolean {
 	return watch.told !== undefined && watch.told.at <= now && reading.received < watch.told.at && !isSame(watch, reading);
 }

@@ -1,14 +1,17 @@
 // How much may be on its way to one receiver. A server keeps what a slow client has not taken yet, and drops the client when
 // that becomes too much: ejabberd at 5 000 stanzas that XEP-0198 has not acknowledged.
+// More than 300 lines: the life of a receiver, between here, slow, gone and offline, is one state machine.
 //
 // XEP-0199: XMPP Ping
 // Source: https://xmpp.org/extensions/xep-0199.html
 // Version: 2.0.1
 import type { Millis } from "../core/clock.js";
-import { RequestError } from "../xmpp/requests.js";
+import { bare } from "../xmpp/jid.js";
+import { RequestError, RESERVED } from "../xmpp/requests.js";
 import { xml } from "../xmpp/xml.js";
 import type { Verbs } from "./module.js";
 import { NS_PING } from "./ping.js";
+import { Turns } from "./turns.js";
 
 /** Stanzas that may be on their way to one receiver: half of a thousand, since presence and answers come on top. */
 export const WINDOW = 500;
@@ -20,7 +23,11 @@ const PING_AFTER: Millis = 30_000;
 export const SLOW_AFTER: Millis = 30_000;
 /** And after so long he is gone. */
 export const GONE_AFTER: Millis = 10 * 60_000;
-/** A ping that could not be sent is tried again after this. */
+/** Pings without an answer, to all clients of one account: its silent ones must not take the questions of all others. */
+export const PINGS_OF_ONE = 4;
+/** And to all accounts together: most of the questions that may be open are left for the rest of the gateway. */
+export const PINGS_OF_ALL = RESERVED;
+/** Too many questions are open: a ping is tried again after this. */
 const RETRY: Millis = 5_000;
 /** Receivers of which anything is remembered, some 300 bytes each. */
 const MAX_RECEIVERS = 20_000;
@@ -29,8 +36,10 @@ const MAX_RECEIVERS = 20_000;
 export interface Window {
 	/** How many stanzas more; 0 while he must take what there is. */
 	readonly room: number;
-	/** So many stanzas have left for him, from this address of ours. */
-	sent(from: string, stanzas?: number): void;
+	/** He has taken all stanzas up to the one of this number; of whom nothing is known, nothing is on its way. */
+	readonly taken: number;
+	/** So many stanzas have left for him, from this address of ours. Gives the number of the last one. */
+	sent(from: string, stanzas?: number): number;
 	/** Run once, as soon as there is room after a time without. He may be gone before: then it never runs. The answer cancels. */
 	whenRoom(run: () => void): () => void;
 }
@@ -45,12 +54,17 @@ interface Receiver {
 	taken: number;
 	/** The count when the last ping left. */
 	pinged: number;
+	/** A ping waits for its turn, its answer, or the stream. */
 	isPinging: boolean;
+	/** Ends all of that. */
+	stopPinging: (() => void) | undefined;
 	/** How long he has left pings unanswered. */
 	silent: Millis;
 	isSlow: boolean;
 	/** He has answered a ping with a result: an answer of his server in his place can be told from his own. */
 	answers: boolean;
+	/** Somebody else has found out that he is gone, and nothing was sent since. What was on its way still counts: he may be back at once. */
+	isAway: boolean;
 	waiting: Set<() => void>;
 	cancelTimer: (() => void) | undefined;
 }
@@ -60,6 +74,15 @@ export class Windows {
 	readonly #verbs: Pick<Verbs, "ask" | "clock" | "log">;
 	readonly #receivers = new Map<string, Receiver>();
 	readonly #listeners = new Set<(jid: string) => void>();
+	/** Those who have missed no ping yet, and those who have: who answers at once does not wait for who may never answer. */
+	readonly #turns = new Turns(PINGS_OF_ONE / 2, PINGS_OF_ALL / 2);
+	readonly #slowTurns = new Turns(PINGS_OF_ONE / 2, PINGS_OF_ALL / 2);
+	/** Whose ping waits for the stream. */
+	readonly #offline = new Set<Receiver>();
+	/** Numbers begin above all that were ever given, so that of a receiver who was forgotten none comes twice. */
+	#floor = 0;
+	/** How often the stream has come online. */
+	#connections = 0;
 
 	constructor(verbs: Pick<Verbs, "ask" | "clock" | "log">) {
 		this.#verbs = verbs;
@@ -74,13 +97,21 @@ export class Windows {
 				if (!known) return WINDOW;
 				return known.isSlow ? 0 : Math.max(0, WINDOW - (known.sent - known.taken));
 			},
+			get taken() {
+				return receiver()?.taken ?? Infinity;
+			},
 			sent: (from, stanzas = 1) => this.#sent(receiver() ?? this.#make(jid, from), from, stanzas),
 			whenRoom: (run) => {
 				const known = receiver();
 				if (!known) return () => {}; // there was room all the time
-				known.waiting.add(run);
+				let isWanted = true;
+				const once = (): void => void (isWanted && run());
+				known.waiting.add(once);
 				this.#watch(known);
-				return () => known.waiting.delete(run);
+				return () => {
+					isWanted = false;
+					known.waiting.delete(once);
+				};
 			},
 		};
 	}
@@ -103,40 +134,75 @@ export class Windows {
 		if (known) this.#took(known, known.sent);
 	}
 
-	/** He is gone, as somebody else has found out: what was on its way is nowhere. */
+	/**
+	 * He is gone, as somebody else has found out. What was on its way is counted still: a client that says so itself, and is
+	 * back at once, has no more room than before.
+	 */
 	gone(jid: string): void {
-		this.#forget(jid);
+		const known = this.#receivers.get(jid);
+		if (known && known.sent === known.taken) this.#forget(known);
+		else if (known) {
+			this.#rest(known);
+			Object.assign(known, { silent: 0, isSlow: false, answers: false, isAway: true });
+		}
+		this.#tell(jid);
+	}
+
+	/** The stream is online: who could not be asked meanwhile is asked now. */
+	connected(): void {
+		this.#connections++;
+		const waiting = [...this.#offline];
+		this.#offline.clear();
+		for (const receiver of waiting) this.#ping(receiver);
+	}
+
+	#tell(jid: string): void {
 		for (const listener of [...this.#listeners]) listener(jid);
 	}
 
-	#forget(jid: string): void {
-		const known = this.#receivers.get(jid);
-		if (!known) return;
-		known.cancelTimer?.();
-		known.waiting.clear();
-		this.#receivers.delete(jid);
+	/** Nothing is asked of him, and nobody waits for him any more. */
+	#rest(receiver: Receiver): void {
+		receiver.cancelTimer?.();
+		receiver.cancelTimer = undefined;
+		receiver.stopPinging?.();
+		receiver.stopPinging = undefined;
+		receiver.isPinging = false;
+		this.#offline.delete(receiver);
+		receiver.waiting.clear();
+	}
+
+	#forget(receiver: Receiver): void {
+		this.#rest(receiver);
+		this.#receivers.delete(receiver.jid);
+		this.#floor = Math.max(this.#floor, receiver.sent);
 	}
 
 	#make(jid: string, from: string): Receiver {
 		if (this.#receivers.size >= MAX_RECEIVERS) this.#evict();
-		const made: Receiver = { jid, from, sent: 0, taken: 0, pinged: 0, isPinging: false, silent: 0, isSlow: false, answers: false, waiting: new Set(), cancelTimer: undefined };
+		const made: Receiver = { jid, from, sent: this.#floor, taken: this.#floor, pinged: this.#floor, isPinging: false, stopPinging: undefined, silent: 0, isSlow: false, answers: false, isAway: false, waiting: new Set(), cancelTimer: undefined };
 		this.#receivers.set(jid, made);
 		return made;
 	}
 
-	/** The oldest one to whom nothing is on its way; else the oldest one. */
+	/** The oldest one to whom nothing is on its way, or who is gone; else the oldest one. Who waits for him is told: of him nothing is known now. */
 	#evict(): void {
-		for (const { jid, sent, taken } of this.#receivers.values()) {
-			if (sent === taken) return this.#forget(jid);
+		let [out] = this.#receivers.values();
+		for (const receiver of this.#receivers.values()) {
+			if (receiver.sent !== receiver.taken && !receiver.isAway) continue;
+			out = receiver;
+			break;
 		}
-		const [oldest] = this.#receivers.keys();
-		if (oldest !== undefined) this.#forget(oldest);
+		if (!out) return;
+		for (const run of out.waiting) this.#verbs.clock.after(0, run);
+		this.#forget(out);
 	}
 
-	#sent(receiver: Receiver, from: string, stanzas: number): void {
+	#sent(receiver: Receiver, from: string, stanzas: number): number {
 		receiver.from = from;
 		receiver.sent += stanzas;
+		receiver.isAway = false;
 		this.#watch(receiver);
+		return receiver.sent;
 	}
 
 	/** See to it that a ping is under way, or will be. */
@@ -146,42 +212,68 @@ export class Windows {
 		receiver.cancelTimer ??= this.#verbs.clock.after(PING_AFTER, () => this.#ping(receiver));
 	}
 
+	/** As soon as it is its turn. */
 	#ping(receiver: Receiver): void {
 		receiver.cancelTimer?.();
 		receiver.cancelTimer = undefined;
 		receiver.isPinging = true;
+		const stop = new AbortController();
+		const turns = receiver.silent > 0 ? this.#slowTurns : this.#turns;
+		const end = turns.take(bare(receiver.jid), () => this.#ask(receiver, stop.signal));
+		receiver.stopPinging = () => {
+			end();
+			stop.abort();
+		};
+	}
+
+	#ask(receiver: Receiver, signal: AbortSignal): void {
 		const count = receiver.sent;
 		receiver.pinged = count;
+		const connection = this.#connections;
 		// Twice as long each time: an answer that takes a minute is an answer too.
 		const patience = Math.min(Math.max(SLOW_AFTER, receiver.silent), GONE_AFTER - receiver.silent);
-		this.#verbs.ask({ type: "get", from: receiver.from, to: receiver.jid, payload: xml("ping", { xmlns: NS_PING }) }, { timeoutMs: patience }).then(
+		this.#verbs.ask({ type: "get", from: receiver.from, to: receiver.jid, payload: xml("ping", { xmlns: NS_PING }) }, { timeoutMs: patience, signal }).then(
 			() => {
+				if (signal.aborted) return;
 				receiver.answers = true;
 				this.#answered(receiver, count);
 			},
-			(error: unknown) => this.#refused(receiver, count, patience, error),
+			(error: unknown) => {
+				if (!signal.aborted) this.#refused(receiver, { count, patience, connection, signal }, error);
+			},
 		);
 	}
 
-	#refused(receiver: Receiver, count: number, patience: Millis, error: unknown): void {
+	#refused(receiver: Receiver, { count, patience, connection, signal }: { readonly count: number; readonly patience: Millis; readonly connection: number; readonly signal: AbortSignal }, error: unknown): void {
 		if (error instanceof RequestError && error.answer !== undefined) {
 			if (isNobody(error.condition) || (error.condition === "service-unavailable" && receiver.answers)) return this.#gone(receiver, error.condition);
 			return this.#answered(receiver, count); // he knows no ping, and has taken it
 		}
-		if (!this.#isKnown(receiver)) return;
-		receiver.isPinging = false;
 		if (error instanceof RequestError && error.condition === "remote-server-timeout") {
 			receiver.silent += patience;
 			if (receiver.silent >= GONE_AFTER) return this.#gone(receiver, "no answer to pings");
 			if (!receiver.isSlow) this.#verbs.log.info({ jid: receiver.jid, outstanding: receiver.sent - receiver.taken }, "a receiver is slow: nothing more is sent to it until it answers");
 			receiver.isSlow = true;
+			receiver.stopPinging?.();
 			return this.#ping(receiver);
 		}
-		// The stream is down, or too many are asked at once: that says nothing of him.
-		receiver.cancelTimer = this.#verbs.clock.after(RETRY, () => this.#ping(receiver));
+		// What else stops it is on our side, and says nothing of him.
+		if (error instanceof RequestError && error.condition === "recipient-unavailable") {
+			receiver.stopPinging?.();
+			if (connection === this.#connections) this.#offline.add(receiver);
+			else this.#ping(receiver); // the stream is another one by now
+			return;
+		}
+		// Too many are asked at once. It keeps its turn: no other of ours would fare better.
+		receiver.cancelTimer = this.#verbs.clock.after(RETRY, () => {
+			receiver.cancelTimer = undefined;
+			this.#ask(receiver, signal);
+		});
 	}
 
 	#answered(receiver: Receiver, count: number): void {
+		receiver.stopPinging?.();
+		receiver.stopPinging = undefined;
 		receiver.isPinging = false;
 		this.#took(receiver, count);
 	}
@@ -191,7 +283,7 @@ export class Windows {
 		receiver.taken = Math.max(receiver.taken, count);
 		receiver.silent = 0;
 		receiver.isSlow = false;
-		if (receiver.sent === receiver.taken) {
+		if (receiver.sent === receiver.taken && !receiver.isPinging) {
 			receiver.cancelTimer?.();
 			receiver.cancelTimer = undefined;
 		}
@@ -206,7 +298,8 @@ export class Windows {
 	#gone(receiver: Receiver, why: string): void {
 		if (!this.#isKnown(receiver)) return;
 		this.#verbs.log.info({ jid: receiver.jid, why }, "a receiver is gone");
-		this.gone(receiver.jid);
+		this.#forget(receiver);
+		this.#tell(receiver.jid);
 	}
 
 	#isKnown(receiver: Receiver): boolean {

@@ -4,14 +4,18 @@ import { FileWalk } from "./file-walk.js";
 import { JournalTables } from "./journal-tables.js";
 import { readBuckets, readExtent, readRows, type Steps } from "./journal-reads.js";
 import { OutboxTable } from "./outbox-table.js";
-import type { Answer, Batch, Change, Figures, Limits, Loaded, Question, Written } from "./protocol.js";
+import type { Answer, Batch, Change, Figures, Limits, Loaded, Question, Times, Written } from "./protocol.js";
 import { Retention } from "./retention.js";
 import { Sqlite } from "./sqlite.js";
 import { StateTables } from "./state-tables.js";
+import { steadyStart } from "./steady-time.js";
 import { WalMeter } from "./wal-meter.js";
 
 /** The log is written back when it has so many frames, that is 4 MiB: pages that change often are then written once for many commits. */
 const CHECKPOINT_FRAMES = 4_000;
+
+/** Pages are not full: so much more than their rows, measured with letters of 60 to 1 000 bytes, takes at most what is no journal. */
+const UNFILLED = 1.25;
 
 /** The database of a gateway, synchronously: everything that knows SQL is below here. The same in a worker and without one. */
 export class Database {
@@ -25,6 +29,8 @@ export class Database {
 	readonly #file: string;
 	/** The file was not checked when it was opened: this is done meanwhile. */
 	#walk: FileWalk | undefined;
+	/** It ended well the last time, and nothing was written since. */
+	#isClean = false;
 	#limits: Limits;
 	#figures: Pick<Figures, "fileBytes" | "oldest"> = { fileBytes: 0, oldest: undefined };
 
@@ -32,11 +38,11 @@ export class Database {
 	constructor(file: string, limits: Limits) {
 		this.#file = file;
 		this.#limits = limits;
-		let isClean = false;
-		this.#db = Sqlite.open(file, (db) => (isClean = wasClosedWell(db)));
+		this.#db = Sqlite.open(file, (db) => (this.#isClean = wasClosedWell(db)));
 		try {
-			if (isClean) this.#walk = new FileWalk(this.#db);
-			this.#db.run("DELETE FROM series WHERE NOT EXISTS (SELECT 1 FROM entry WHERE series = id) AND NOT EXISTS (SELECT 1 FROM inbox WHERE series = id)");
+			if (this.#isClean) this.#walk = new FileWalk(this.#db);
+			// The inbox has no index by series: it is read once, and not for each of them.
+			this.#db.run("DELETE FROM series WHERE id NOT IN (SELECT series FROM inbox) AND NOT EXISTS (SELECT 1 FROM entry WHERE series = id)");
 			this.#journal = this.#db.transaction(() => new JournalTables(this.#db));
 			this.#outbox = new OutboxTable(this.#db);
 			this.#state = new StateTables(this.#db);
@@ -53,9 +59,10 @@ export class Database {
 	load(now: number): Loaded {
 		const series = this.#journal.series();
 		const unread: string[] = [];
+		const newest = this.#journal.newest ?? this.#db.all("SELECT posted FROM letter ORDER BY n DESC LIMIT 1").map(([posted]) => Number(posted))[0];
 		return {
-			last: this.#journal.last, series, unread, subscriptions: this.#state.subscriptions(), watches: this.#state.watches(unread),
-			filters: this.#state.filters(), deliveries: this.#journal.deliveries, twins: this.#state.twins(now, series, unread),
+			last: this.#journal.last, series, ...(newest !== undefined && { newest }), unread, subscriptions: this.#state.subscriptions(), watches: this.#state.watches(unread),
+			filters: this.#state.filters(), deliveries: this.#journal.deliveries, twins: this.#state.twins({ now, aged: steadyStart(now, newest) }, series, unread, this.#isClean),
 		};
 	}
 
@@ -66,6 +73,7 @@ export class Database {
 		let committed = (): void => undefined;
 		try {
 			this.#db.transaction(() => {
+				this.#unmark();
 				committed = this.#journal.write(batch.rows, batch.series);
 				changed = batch.changes.map((change) => this.#change(change, now));
 				for (const { link, address } of batch.removed) this.#state.forget(link, address);
@@ -77,6 +85,7 @@ export class Database {
 			throw error;
 		}
 		committed();
+		this.#isClean = false;
 		const took = performance.now() - started;
 		this.#meter.read();
 		return { changed, took, figures: this.figures() };
@@ -95,15 +104,19 @@ export class Database {
 	}
 
 	/** One step of upkeep, some ms long. @returns Is there more to do? */
-	tend(now: number): boolean {
+	tend(times: Times): boolean {
+		const { now, aged } = times;
+		this.#unmark();
+		this.#isClean = false;
 		if (this.#meter.frames >= CHECKPOINT_FRAMES) this.#checkpoint();
 		if (this.#journal.move(now)) {
 			this.#meter.read();
 			return true;
 		}
 		const { keep, limit, outbox } = this.#limits;
-		this.#outbox.expire(now - outbox.keep);
-		const isMore = this.#retention.step(now, keep, limit);
+		this.#outbox.expire(Math.round(aged - outbox.keep));
+		// The limit is of the journal: what else is in the file has its own.
+		const isMore = this.#retention.step(times, keep, limit + UNFILLED * (this.#outbox.bytes + this.#descriptions.bytes));
 		this.#meter.read();
 		if (!isMore) this.#measure();
 		return isMore;
@@ -117,6 +130,8 @@ export class Database {
 
 	/** Move a chunk out of the inbox, however little there is. @returns Is there more? */
 	empty(): boolean {
+		this.#unmark();
+		this.#isClean = false;
 		return this.#journal.move(Infinity);
 	}
 
@@ -136,6 +151,11 @@ export class Database {
 		this.#db.all(`PRAGMA max_page_count = ${Math.max(1, Math.trunc((pages * 4_096) / bytes))}`);
 	}
 
+	/** The next start checks the file as a whole. */
+	distrust(): void {
+		this.#db.run("DELETE FROM meta WHERE key = 'clean'");
+	}
+
 	/** Let go of the file. After a clean end the twins are known to be as new as the journal. */
 	close(isClean: boolean): void {
 		if (isClean) {
@@ -145,6 +165,11 @@ export class Database {
 		}
 		this.#meter.close();
 		this.#db.close();
+	}
+
+	/** From the first write on, a power cut is no good end any more. */
+	#unmark(): void {
+		if (this.#isClean) this.distrust();
 	}
 
 	#change(change: Change, now: number): number {
@@ -165,6 +190,7 @@ export class Database {
 	#afterFailure(): void {
 		try {
 			this.#outbox.count();
+			this.#descriptions.count();
 			this.#checkpoint();
 		} catch {
 			return; // the error that is told is the first

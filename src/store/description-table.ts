@@ -14,12 +14,21 @@ const MAX_BYTES = 32 * 1_048_576;
 /** The messages by which devices were described: after a restart a broker hands out first what it has kept for us, and says only then what that means. */
 export class DescriptionTable {
 	readonly #db: Sqlite;
-	/** What all of them take. A transaction that fails after a change makes it a little wrong, until the next start. */
-	#bytes: number;
+	/** What all of them take. */
+	#bytes = 0;
 
 	constructor(db: Sqlite) {
 		this.#db = db;
-		this.#bytes = db.number("SELECT sum(length(payload) + length(topic)) FROM description");
+		this.count();
+	}
+
+	get bytes(): number {
+		return this.#bytes;
+	}
+
+	/** Count anew: after a transaction that did not come to its end. */
+	count(): void {
+		this.#bytes = this.#db.number("SELECT sum(length(payload) + length(topic)) FROM description");
 	}
 
 	/** In the order in which they came last. */

@@ -48,6 +48,12 @@ export class JournalTables {
 		return this.#moved;
 	}
 
+	/** When the last row was received, or the last chunk was. */
+	get newest(): number | undefined {
+		const [row] = [...this.#db.all("SELECT received FROM inbox ORDER BY seq DESC LIMIT 1"), ...this.#db.all("SELECT received FROM era ORDER BY seq DESC LIMIT 1")];
+		return row && Number(row[0]);
+	}
+
 	get inbox(): number {
 		return this.#inbox;
 	}

@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { messageOf } from "../core/errors.js";
 import { Database } from "./database.js";
 import type { Steps } from "./journal-reads.js";
-import type { Answer, Limits, Loaded, Request } from "./protocol.js";
+import type { Answer, Limits, Loaded, Request, Times } from "./protocol.js";
 import { codeOf, isDamage } from "./sqlite.js";
 
 /** A question that is being answered, a slice at a time. */
@@ -18,13 +18,15 @@ export class Keeper {
 	#file = "";
 	#limits: Limits | undefined;
 	#asked: Asked[] = [];
-	#tendAt: number | undefined;
+	#tendAt: Times | undefined;
 	/** The file is being looked through. */
 	#isLooking = false;
 	/** When the last request was made. */
 	#now = 0;
 	/** Damage that was found by nobody's request. */
 	#isDamaged: Error | undefined;
+	/** The damaged file was set aside, and nobody was told: there is no new one yet. */
+	#aside: { readonly aside: string; readonly reason: string } | undefined;
 
 	/** Do one thing. Questions are only begun: see `step()`. */
 	take(request: Request, answer: (answer: Answer) => void): void {
@@ -49,9 +51,9 @@ export class Keeper {
 				asked.answer(this.#failed(error));
 			}
 		} else if (this.#tendAt !== undefined) {
-			const now = this.#tendAt;
+			const times = this.#tendAt;
 			this.#tendAt = undefined;
-			if (this.#upkeep((db) => db.tend(now))) this.#tendAt = now;
+			if (this.#upkeep((db) => db.tend(times))) this.#tendAt = times;
 		} else if (this.#isLooking) this.#isLooking = this.#upkeep((db) => db.look());
 		return this.#asked.length > 0 || this.#tendAt !== undefined || this.#isLooking;
 	}
@@ -70,11 +72,7 @@ export class Keeper {
 
 	#do(request: Request, answer: (answer: Answer) => void): Answer | undefined {
 		if (request.kind === "open") return this.#open(request.file, request.limits, request.now);
-		if (request.kind === "close") {
-			this.#db?.close(request.isClean);
-			this.#db = undefined;
-			return { kind: "done" };
-		}
+		if (request.kind === "close") return this.#close(request.isClean);
 		if (request.kind === "configure") this.#limits = request.limits;
 		if (this.#isDamaged !== undefined) {
 			const error = this.#isDamaged;
@@ -82,10 +80,15 @@ export class Keeper {
 			throw error;
 		}
 		const db = (this.#db ??= this.#reopened());
+		if (this.#aside) {
+			const fresh = { kind: "fresh", ...this.#aside } as const;
+			this.#aside = undefined;
+			return fresh;
+		}
 		switch (request.kind) {
 			case "write": {
 				const written = db.write(request.batch, request.now);
-				this.#tendAt = request.now;
+				this.#tendAt = { now: request.now, aged: request.aged };
 				return { kind: "written", written };
 			}
 			case "ask":
@@ -93,7 +96,7 @@ export class Keeper {
 				return undefined;
 			case "tend":
 				if (request.isWhole) while (db.empty());
-				this.#tendAt = request.now;
+				this.#tendAt = { now: request.now, aged: request.aged };
 				return { kind: "done", figures: db.figures() };
 			case "configure":
 				db.configure(request.limits);
@@ -114,7 +117,7 @@ export class Keeper {
 		} catch (error) {
 			if (!isDamage(error)) throw error;
 			aside = { file: setAside(file, now), reason: messageOf(error) };
-			this.#db = new Database(file, limits);
+			this.#db = this.#instead(aside.file);
 		}
 		this.#isLooking = true;
 		try {
@@ -123,9 +126,41 @@ export class Keeper {
 			this.#db.close(false);
 			if (!isDamage(error) || aside) throw error;
 			aside = { file: setAside(file, now), reason: messageOf(error) };
-			this.#db = new Database(file, limits);
+			this.#db = this.#instead(aside.file);
 			return { kind: "loaded", loaded: { ...this.#db.load(now), aside }, figures: this.#db.figures() };
 		}
+	}
+
+	/** A new file. Where it cannot be made the old one is put back: whoever opens it the next time must find out again, and say so. */
+	#instead(aside: string): Database {
+		try {
+			return this.#reopened();
+		} catch (error) {
+			for (const suffix of ["-wal", "-shm"]) rmSync(this.#file + suffix, { force: true });
+			for (const suffix of ["", "-wal", "-shm"]) if (existsSync(aside + suffix)) renameSync(aside + suffix, this.#file + suffix);
+			throw error;
+		}
+	}
+
+	/** Damage that is found now is left to the next start: nobody is there any more to be told of a new file. */
+	#close(isClean: boolean): Answer {
+		const db = this.#db;
+		const [aside, damage] = [this.#aside, this.#isDamaged];
+		this.#db = this.#limits = this.#aside = this.#isDamaged = undefined;
+		try {
+			if (damage) throw damage;
+			db?.close(isClean);
+		} catch (error) {
+			for (const last of [() => db?.distrust(), () => db?.close(false)]) {
+				try {
+					last();
+				} catch {
+					continue; // what is told is the first error
+				}
+			}
+			return { kind: "failed", code: codeOf(error), reason: messageOf(error) };
+		}
+		return aside ? { kind: "fresh", ...aside } : { kind: "done" };
 	}
 
 	#reopened(): Database {
@@ -143,9 +178,11 @@ export class Keeper {
 		this.#db = undefined;
 		for (const { answer } of this.#asked.splice(0)) answer({ kind: "failed", code: "SQLITE_ABORT", reason: "the database was set aside" });
 		try {
-			const aside = setAside(this.#file, this.#now);
-			this.#db = new Database(this.#file, this.#limits);
-			return { kind: "fresh", aside, reason: messageOf(error) };
+			const fresh = { aside: setAside(this.#file, this.#now), reason: messageOf(error) };
+			this.#aside = fresh;
+			this.#db = this.#reopened();
+			this.#aside = undefined;
+			return { kind: "fresh", ...fresh };
 		} catch (second) {
 			return { kind: "failed", code: codeOf(second), reason: messageOf(second) };
 		}

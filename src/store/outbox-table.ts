@@ -6,23 +6,38 @@ const LETTER_BYTES = 150;
 const BYTES = `length(id) + length(receiver) + length(device) + length(CAST(body AS BLOB)) + ${LETTER_BYTES}`;
 const COLUMNS = "id, receiver, device, point, urgent, at, body, batch";
 
+/** One condition each, so that each has its index. */
+const UNSENT = "batch IS NULL";
+const SENT = "batch IS NOT NULL";
+
+/** What one receiver has waiting. */
+interface Share {
+	letters: number;
+	bytes: number;
+}
+
 /** Letters, until they have arrived. */
 export class OutboxTable {
 	readonly #db: Sqlite;
-	#bytes: number;
-	#letters: number;
+	/** By receiver. As many as somebody posts to: some hundred, each with letters in the table. */
+	readonly #shares = new Map<string, Share>();
+	#bytes = 0;
+	#letters = 0;
 	#lost = 0;
 	#expired = 0;
 
 	constructor(db: Sqlite) {
 		this.#db = db;
-		this.#bytes = 0;
-		this.#letters = 0;
 		this.count();
 	}
 
 	get letters(): number {
 		return this.#letters;
+	}
+
+	/** What all of them take, roughly. */
+	get bytes(): number {
+		return this.#bytes;
 	}
 
 	/** Letters given up for want of room. */
@@ -37,24 +52,16 @@ export class OutboxTable {
 
 	/** Count anew: after a transaction that did not come to its end. */
 	count(): void {
-		this.#bytes = this.#db.number(`SELECT sum(${BYTES}) FROM letter`);
-		this.#letters = this.#db.number("SELECT count(*) FROM letter");
+		this.#shares.clear();
+		this.#bytes = this.#letters = 0;
+		for (const [receiver, letters, bytes] of this.#db.all(`SELECT receiver, count(*), sum(${BYTES}) FROM letter GROUP BY receiver`)) this.#add(String(receiver), Number(letters), Number(bytes));
 	}
 
 	post({ id, to, device, point, urgent, at, body }: Letter, now: number, limit: number): number {
 		const posted = this.#db.run("INSERT OR IGNORE INTO letter (id, receiver, device, point, urgent, at, posted, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", id, to, device, point ?? null, Number(urgent), Math.round(at), Math.round(now), body);
 		if (posted === 0) return 0;
-		this.#letters++;
-		this.#bytes += this.#db.number(`SELECT ${BYTES} FROM letter WHERE id = ?`, id);
-		while (this.#bytes > limit && this.#letters > 1) {
-			// The one that was just posted goes last, however urgent the others are.
-			const [oldest] = this.#db.all(`SELECT n, ${BYTES} FROM letter WHERE id <> ? ORDER BY urgent, n LIMIT 1`, id);
-			if (!oldest) break;
-			this.#db.run("DELETE FROM letter WHERE n = ?", Number(oldest[0]));
-			this.#letters--;
-			this.#bytes -= Number(oldest[1]);
-			this.#lost++;
-		}
+		this.#add(to, 1, this.#db.number(`SELECT ${BYTES} FROM letter WHERE id = ?`, id));
+		while (this.#bytes > limit && this.#letters > 1) this.#evict(id, limit);
 		return 1;
 	}
 
@@ -63,17 +70,11 @@ export class OutboxTable {
 	}
 
 	acknowledged(batches: readonly string[]): number {
-		const all = JSON.stringify(batches);
-		// Counted before, by the index: a count of the whole outbox for each acknowledgement would take longer the more there is in it.
-		const [found] = this.#db.all(`SELECT count(*), sum(${BYTES}) FROM letter WHERE batch IN (SELECT value FROM json_each(?))`, all);
-		const gone = this.#db.run("DELETE FROM letter WHERE batch IN (SELECT value FROM json_each(?))", all);
-		this.#letters -= gone;
-		this.#bytes -= Number(found?.[1] ?? 0);
-		return gone;
+		return this.#delete("batch IN (SELECT value FROM json_each(?))", JSON.stringify(batches));
 	}
 
 	discard(to: string, device: string | undefined): number {
-		return this.#gone(device === undefined ? this.#db.run("DELETE FROM letter WHERE receiver = ?", to) : this.#db.run("DELETE FROM letter WHERE receiver = ? AND device = ?", to, device));
+		return device === undefined ? this.#delete("receiver = ?", to) : this.#delete("receiver = ? AND device = ?", to, device);
 	}
 
 	/** Give up what was posted before. */
@@ -81,25 +82,77 @@ export class OutboxTable {
 		if (this.#letters === 0) return;
 		// They stand in the order of posting: the first one tells whether there is anything to do.
 		if (this.#db.number("SELECT posted FROM letter ORDER BY n LIMIT 1") >= before) return;
-		const gone = this.#db.run("DELETE FROM letter WHERE posted < ?", Math.round(before));
-		this.#expired += this.#gone(gone);
+		this.#expired += this.#delete("posted < ?", Math.round(before));
 	}
 
-	next(to: string, limit: number): readonly Waiting[] {
-		return this.#db.all(`SELECT ${COLUMNS} FROM letter WHERE receiver = ? AND batch IS NULL ORDER BY urgent DESC, n LIMIT ?`, to, limit).map(waiting);
+	/** @param except Devices whose letters are left out. */
+	next(to: string, limit: number, except: readonly string[] = []): readonly Waiting[] {
+		if (except.length === 0) return this.#db.all(`SELECT ${COLUMNS} FROM letter WHERE receiver = ? AND ${UNSENT} ORDER BY urgent DESC, n LIMIT ?`, to, limit).map(waiting);
+		return this.#db.all(`SELECT ${COLUMNS} FROM letter WHERE receiver = ? AND ${UNSENT} AND device NOT IN (SELECT value FROM json_each(?)) ORDER BY urgent DESC, n LIMIT ?`, to, JSON.stringify(except), limit).map(waiting);
 	}
 
 	sent(to: string, limit: number): readonly Waiting[] {
-		return this.#db.all(`SELECT ${COLUMNS} FROM letter WHERE receiver = ? AND batch IS NOT NULL ORDER BY n LIMIT ?`, to, limit).map(waiting);
+		return this.#db.all(`SELECT ${COLUMNS} FROM letter WHERE receiver = ? AND ${SENT} ORDER BY n LIMIT ?`, to, limit).map(waiting);
 	}
 
 	queues(): readonly Queue[] {
 		return this.#db.all("SELECT receiver, count(*), min(at) FROM letter GROUP BY receiver ORDER BY receiver").map(([to, letters, oldest]) => ({ to: String(to), letters: Number(letters), oldest: Number(oldest) }));
 	}
 
-	#gone(count: number): number {
-		if (count > 0) this.count();
-		return count;
+	/** Make room from the largest queue, so that who is away costs his own letters and nobody else's, until another queue is the largest. */
+	#evict(id: string, limit: number): void {
+		const [first, second] = this.#largest(id);
+		if (first === undefined) return;
+		const [receiver, share] = first;
+		do {
+			const oldest = this.#oldest(receiver, id);
+			if (oldest === undefined) return;
+			this.#db.run("DELETE FROM letter WHERE n = ?", oldest.n);
+			this.#add(receiver, -1, -oldest.bytes);
+			this.#lost++;
+		} while (this.#bytes > limit && share.letters > 0 && share.bytes >= (second?.[1].bytes ?? 0));
+	}
+
+	/** The two largest queues, of those in which is more than the letter that was just posted: that one goes last. */
+	#largest(id: string): readonly [string, Share][] {
+		const newest = String(this.#db.all("SELECT receiver FROM letter WHERE id = ?", id)[0]?.[0] ?? "");
+		let first: [string, Share] | undefined;
+		let second: [string, Share] | undefined;
+		for (const each of this.#shares) {
+			if (each[1].letters < (each[0] === newest ? 2 : 1)) continue;
+			if (first === undefined || each[1].bytes > first[1].bytes) [first, second] = [each, first];
+			else if (second === undefined || each[1].bytes > second[1].bytes) second = each;
+		}
+		return [first, second].filter((each) => each !== undefined);
+	}
+
+	/** The letter that a receiver can do without first: the oldest that is not urgent. Two questions for each, since an index has either what was sent or what was not; named, since SQLite would rather look through all receivers' letters. */
+	#oldest(receiver: string, id: string): { readonly n: number; readonly bytes: number } | undefined {
+		for (const urgent of [0, 1]) {
+			const found = ([[UNSENT, "letter_next"], [SENT, "letter_sent"]] as const).flatMap(([state, index]) => this.#db.all(`SELECT n, ${BYTES} FROM letter INDEXED BY ${index} WHERE receiver = ? AND ${state} AND urgent = ? AND id <> ? ORDER BY n LIMIT 1`, receiver, urgent, id));
+			const [oldest] = found.map(([n, bytes]) => ({ n: Number(n), bytes: Number(bytes) })).sort((a, b) => a.n - b.n);
+			if (oldest) return oldest;
+		}
+		return undefined;
+	}
+
+	/** Counted before, by the index: a count of the whole outbox for each acknowledgement would take longer the more there is in it. */
+	#delete(where: string, ...words: readonly (string | number)[]): number {
+		const shares = this.#db.all(`SELECT receiver, count(*), sum(${BYTES}) FROM letter WHERE ${where} GROUP BY receiver`, ...words);
+		if (shares.length === 0) return 0;
+		const gone = this.#db.run(`DELETE FROM letter WHERE ${where}`, ...words);
+		for (const [receiver, letters, bytes] of shares) this.#add(String(receiver), -Number(letters), -Number(bytes));
+		return gone;
+	}
+
+	#add(receiver: string, letters: number, bytes: number): void {
+		const share = this.#shares.get(receiver) ?? { letters: 0, bytes: 0 };
+		share.letters += letters;
+		share.bytes += bytes;
+		this.#letters += letters;
+		this.#bytes += bytes;
+		if (share.letters > 0) this.#shares.set(receiver, share);
+		else this.#shares.delete(receiver);
 	}
 }
 

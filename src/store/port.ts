@@ -84,6 +84,7 @@ export class ThreadPort implements Port {
 			if (this.#isEnding) return resolve({ kind: "failed", code: "", reason: "it is closed" });
 			const n = ++this.#n;
 			if (request.kind === "close") this.#isEnding = true;
+			if (request.kind === "close" && !this.#worker) return resolve({ kind: "failed", code: "", reason: this.#fault ?? "its thread ended" });
 			this.#pending.set(n, { request, resolve });
 			if (this.#worker && (this.#isServing || request.kind === "open" || request.kind === "close")) this.#worker.postMessage({ n, request } satisfies Numbered);
 		});
@@ -103,14 +104,17 @@ export class ThreadPort implements Port {
 		this.#isEnding = true;
 		this.#cancelRestart?.();
 		const worker = this.#worker;
-		if (!worker) return;
-		await new Promise<void>((resolve) => {
-			const cancel = this.#options.clock.after(END_WITHIN, () => void worker.terminate());
+		if (worker) await new Promise<void>((resolve) => {
+			const cancel = this.#options.clock.after(END_WITHIN, () => {
+				void worker.terminate(); // not waited for: a thread that the system does not let go of never ends
+				resolve();
+			});
 			worker.once("exit", () => {
 				cancel();
 				resolve();
 			});
 		});
+		this.#refuse("it hung and was ended");
 	}
 
 	/** For a test of what happens then. */
@@ -128,8 +132,14 @@ export class ThreadPort implements Port {
 			if (this.#worker !== worker) return;
 			this.#worker = undefined;
 			if (!this.#isEnding) this.#died(death);
-			else for (const { resolve } of this.#pending.values()) resolve({ kind: "failed", code: "", reason: death });
+			else this.#refuse(death);
 		});
+	}
+
+	/** Whoever waits for an answer that will not come. */
+	#refuse(reason: string): void {
+		for (const { resolve } of this.#pending.values()) resolve({ kind: "failed", code: "", reason });
+		this.#pending.clear();
 	}
 
 	#answered(n: number, answer: Answer): void {
@@ -175,7 +185,7 @@ export class ThreadPort implements Port {
 
 /** Beside this file there is a .js when it is compiled, and a .ts when it runs from its source: a worker of Node 20 then needs its own loader. */
 function startWorker(workerData: unknown): Worker {
-	const { url } = import.meta;
+	const url = import.meta.url; // as a text that a bundler can replace
 	if (!url.endsWith(".ts")) return new Worker(new URL("./worker.js", url), { workerData, execArgv: [] });
 	const boot = `import(${JSON.stringify(import.meta.resolve("tsx/esm/api"))}).then(({ register }) => { register(); return import(${JSON.stringify(new URL("./worker.ts", url).href)}); })`;
 	return new Worker(boot, { eval: true, workerData, execArgv: [] });

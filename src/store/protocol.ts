@@ -87,20 +87,31 @@ export interface Limits {
 	readonly outbox: { readonly keep: Millis; readonly limit: number };
 }
 
-export type Request =
-	| { readonly kind: "open"; readonly file: string; readonly limits: Limits; readonly now: UnixMillis }
-	| { readonly kind: "write"; readonly batch: Batch; readonly now: UnixMillis }
-	| { readonly kind: "ask"; readonly question: Question; readonly now: UnixMillis }
-	| { readonly kind: "tend"; readonly isWhole: boolean; readonly now: UnixMillis }
-	| { readonly kind: "configure"; readonly limits: Limits; readonly now: UnixMillis }
-	| { readonly kind: "limit-pages"; readonly pages: number; readonly now: UnixMillis }
-	| { readonly kind: "close"; readonly isClean: boolean; readonly now: UnixMillis };
+export type Job =
+	| { readonly kind: "open"; readonly file: string; readonly limits: Limits }
+	| { readonly kind: "write"; readonly batch: Batch }
+	| { readonly kind: "ask"; readonly question: Question }
+	| { readonly kind: "tend"; readonly isWhole: boolean }
+	| { readonly kind: "configure"; readonly limits: Limits }
+	| { readonly kind: "limit-pages"; readonly pages: number }
+	| { readonly kind: "close"; readonly isClean: boolean };
+
+export interface Times {
+	/** The wall clock. */
+	readonly now: UnixMillis;
+	/** By this things grow old: see steady-time.ts. */
+	readonly aged: UnixMillis;
+}
+
+export type Request = Job & Times;
 
 /** What is known when the file is open. */
 export interface Loaded {
 	/** Set when the file that was there was damaged. */
 	readonly aside?: { readonly file: string; readonly reason: string };
 	readonly last: number;
+	/** When the last row was received, or the last letter posted where there are no rows. */
+	readonly newest?: UnixMillis;
 	readonly series: readonly Series[];
 	readonly subscriptions: readonly Subscription[];
 	readonly watches: readonly Watch[];

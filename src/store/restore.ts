@@ -1,9 +1,12 @@
-import { chmodSync, closeSync, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, constants, copyFileSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { GatewayError, messageOf } from "../core/errors.js";
 import { MIGRATIONS } from "./migrations.js";
-import { Sqlite } from "./sqlite.js";
+import { codeOf, isDamage, Sqlite } from "./sqlite.js";
 import { DATABASE_FILE } from "./store.js";
+
+/** What SQLite has beside a database. */
+const LOGS = ["-wal", "-shm", "-journal"] as const;
 
 /** What is in a backup. */
 export interface BackupFacts {
@@ -14,16 +17,17 @@ export interface BackupFacts {
 }
 
 /**
- * Put a backup in the place of the database, whole or not at all. The gateway must not run.
+ * Put a backup in the place of the database, whole or not at all: at each moment there is the old one or the new one, also for a power cut. The gateway must not run.
  *
  * @param now For the name of the file that is set aside.
  * @returns What was put there, and the name that the file has which was there before.
- * @throws {GatewayError} `store-failed` for a file that is no sound database of Jidway, or of a newer one; nothing has changed then.
+ * @throws {GatewayError} `store-failed` for a file that is no sound database of Jidway, or of a newer one, or has a log beside it; nothing has changed then.
  */
 export function restoreDatabase(backup: string, folder: string, now: number): { readonly facts: BackupFacts; readonly aside?: string } {
 	const file = join(folder, DATABASE_FILE);
 	const coming = `${file}.restoring`;
 	if (!existsSync(backup)) throw new GatewayError("store-failed", `Cannot restore from "${backup}": there is no such file`);
+	if (sizeOf(`${backup}-wal`) > 0) throw new GatewayError("store-failed", `Cannot restore from "${backup}": found its log "${backup}-wal" beside it, wanted a backup, which has none; copy it with "jidway backup", and restore that`);
 	try {
 		mkdirSync(folder, { recursive: true, mode: 0o700 });
 		removeAll(coming);
@@ -32,9 +36,8 @@ export function restoreDatabase(backup: string, folder: string, now: number): { 
 		chmodSync(coming, 0o600);
 		const facts = factsOf(coming);
 		sync(coming);
-		const aside = setAside(file, `${file}.replaced-${now}`);
-		renameSync(coming, file);
-		sync(folder);
+		for (const suffix of LOGS) rmSync(coming + suffix, { force: true });
+		const aside = replace(file, coming, `${file}.replaced-${now}`, folder);
 		return { facts, ...(aside !== undefined && { aside }) };
 	} catch (error) {
 		removeAll(coming);
@@ -60,19 +63,67 @@ function factsOf(file: string): BackupFacts {
 	}
 }
 
-/** The old one goes with its log: whatever was not written back from it is kept. */
-function setAside(file: string, aside: string): string | undefined {
-	let found: string | undefined;
-	for (const suffix of ["", "-wal", "-shm"]) {
-		if (!existsSync(file + suffix)) continue;
-		renameSync(file + suffix, aside + suffix);
-		found = aside;
+/** @returns The name that the old one has now. */
+function replace(file: string, coming: string, aside: string, folder: string): string | undefined {
+	const hasOld = existsSync(file);
+	if (hasOld) {
+		writeBack(file);
+		keep(file, aside);
 	}
-	return found;
+	try {
+		// A log that could not be written back is of a damaged database, and must not lie beside the new one.
+		if (existsSync(`${file}-wal`)) renameSync(`${file}-wal`, `${aside}-wal`);
+		rmSync(`${file}-shm`, { force: true });
+		sync(folder);
+		renameSync(coming, file);
+	} catch (error) {
+		if (existsSync(`${aside}-wal`)) renameSync(`${aside}-wal`, `${file}-wal`);
+		if (hasOld) rmSync(aside, { force: true });
+		throw error;
+	}
+	sync(folder);
+	return hasOld ? aside : undefined;
+}
+
+/** The log of the old one goes into its file, as far as that can be read. */
+function writeBack(file: string): void {
+	if (sizeOf(`${file}-wal`) > 0) {
+		try {
+			const db = Sqlite.peek(file);
+			try {
+				db.checkpoint("TRUNCATE");
+			} finally {
+				db.close();
+			}
+		} catch (error) {
+			if (!isDamage(error)) throw error;
+		}
+	}
+	if (existsSync(`${file}-wal`) && sizeOf(`${file}-wal`) === 0) rmSync(`${file}-wal`);
+}
+
+/** Give a file a second name, or a copy where its disk has no second names. */
+function keep(file: string, name: string): void {
+	try {
+		linkSync(file, name);
+	} catch (error) {
+		if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(codeOf(error))) throw error;
+		try {
+			copyFileSync(file, name, constants.COPYFILE_EXCL);
+			sync(name);
+		} catch (second) {
+			if (codeOf(second) !== "EEXIST") rmSync(name, { force: true });
+			throw second;
+		}
+	}
+}
+
+function sizeOf(file: string): number {
+	return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function removeAll(file: string): void {
-	for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(file + suffix, { force: true });
+	for (const suffix of ["", ...LOGS]) rmSync(file + suffix, { force: true });
 }
 
 /** On disk, not only in the memory of the system. */

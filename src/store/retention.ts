@@ -1,3 +1,4 @@
+import type { Times } from "./protocol.js";
 import type { Sqlite } from "./sqlite.js";
 
 /** Rows looked at in one step. */
@@ -61,15 +62,22 @@ export class Retention {
 		return (db.number("PRAGMA page_count") - db.number("PRAGMA freelist_count")) * db.number("PRAGMA page_size");
 	}
 
-	/** One step. @returns Is there more to do? */
-	step(now: number, keep: number, limit: number): boolean {
-		this.#pass ??= this.#begin(now, keep, limit);
+	/**
+	 * One step.
+	 *
+	 * @param times By `aged` rows are old, by `now` they are of the future.
+	 * @param limit Of all bytes of pages in use.
+	 * @returns Is there more to do?
+	 */
+	step(times: Times, keep: number, limit: number): boolean {
+		const { now, aged } = times;
+		this.#pass ??= this.#begin(times, keep, limit);
 		if (!this.#pass) return false;
 		if (this.#walk(this.#pass, now)) return true;
 		const { forRoom, upTo } = this.#pass;
 		this.#pass = undefined;
 		if (!forRoom) {
-			this.#db.run("DELETE FROM era WHERE received < ?", now - keep);
+			this.#db.run("DELETE FROM era WHERE received < ?", Math.round(aged - keep));
 			return this.bytes > limit;
 		}
 		// What was found too little of is looked for further on.
@@ -82,7 +90,7 @@ export class Retention {
 		return this.bytes > limit * (1 - ROOM) && this.#db.number("SELECT count(*) FROM era") > 0 && this.#eras < 1e6;
 	}
 
-	#begin(now: number, keep: number, limit: number): Pass | undefined {
+	#begin({ now, aged }: Times, keep: number, limit: number): Pass | undefined {
 		const series = (): number[] => this.#db.all("SELECT id FROM series ORDER BY id").map(([id]) => Number(id));
 		const start = { next: 0, part: "old", cursor: [-Number.MAX_SAFE_INTEGER, -1] } as const;
 		if (this.bytes > (this.#eras > 1 ? limit * (1 - ROOM) : limit)) {
@@ -93,7 +101,7 @@ export class Retention {
 		}
 		if (this.#lastPass !== undefined && now - this.#lastPass < PASS_EVERY && now >= this.#lastPass) return undefined;
 		this.#lastPass = now;
-		return { ...start, before: now - keep, upTo: Number.MAX_SAFE_INTEGER, forRoom: false, series: series() };
+		return { ...start, before: Math.round(aged - keep), upTo: Number.MAX_SAFE_INTEGER, forRoom: false, series: series() };
 	}
 
 	/** @returns Is there more of this pass? */

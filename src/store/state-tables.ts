@@ -3,7 +3,7 @@ import type { Reading } from "../core/reading.js";
 import type { Subscription } from "../core/subscription.js";
 import { isNumeric } from "../core/value.js";
 import type { Watch } from "../core/watch.js";
-import type { Batch, Series, StoredTwin } from "./protocol.js";
+import type { Batch, Series, StoredTwin, Times } from "./protocol.js";
 import { readingFrom, readingFromWords, wordsOf } from "./row.js";
 import type { Sqlite } from "./sqlite.js";
 
@@ -69,8 +69,12 @@ export class StateTables {
 		for (const reading of readings) this.#db.run("INSERT OR REPLACE INTO reading (link, address, point, value, kind, at, received, age_unknown, quality) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", link, address, ...wordsOf(reading));
 	}
 
-	/** The twins of the last run, with what the journal has that is newer: twins are written seldom, and one that was heard last before a crash not at all. */
-	twins(now: number, series: readonly Series[], unread: string[]): StoredTwin[] {
+	/**
+	 * The twins of the last run, with what the journal has that is newer: twins are written seldom, and one that was heard first before a crash not at all.
+	 *
+	 * @param isComplete It ended well, and the twins have it all.
+	 */
+	twins({ now, aged }: Times, series: readonly Series[], unread: string[], isComplete: boolean): StoredTwin[] {
 		const readings = new Map<string, Map<string, Reading>>();
 		for (const [link, address, ...words] of this.#db.all("SELECT link, address, point, value, kind, at, received, age_unknown, quality FROM reading")) {
 			const reading = readingFromWords(words);
@@ -82,11 +86,11 @@ export class StateTables {
 		for (const [link, address, text, seen] of this.#db.all("SELECT link, address, announcement, seen FROM twin ORDER BY link, address")) {
 			const place = { link: String(link), address: String(address) };
 			const announcement = announcementFrom(String(text));
-			if (Number(seen) < now - FORGET_AFTER) forgotten.add(keyOf(place));
+			if (Number(seen) < aged - FORGET_AFTER) forgotten.add(keyOf(place));
 			else if (announcement) found.set(keyOf(place), { ...place, announcement });
 			else unread.push(`Stored device "${place.address}" of link "${place.link}" cannot be read and is left out`);
 		}
-		for (const [{ link, address, point, kind }, row] of this.#newest(series, now)) {
+		for (const [{ link, address, point, kind }, row] of isComplete ? [] : this.#newest(series, now)) {
 			const key = keyOf({ link, address });
 			if (forgotten.has(key)) continue;
 			if (!found.has(key)) found.set(key, { link, address });
@@ -101,10 +105,9 @@ export class StateTables {
 		return [...found].map(([key, twin]) => ({ ...twin, readings: [...(readings.get(key)?.values() ?? [])] }));
 	}
 
-	/** The newest rows of each series: one from `entry`, then those of the inbox in their order. Nothing after a clean end, when the twins have it all. */
+	/** The newest rows of each series: one from `entry`, then those of the inbox in their order. */
 	*#newest(series: readonly Series[], now: number): Generator<readonly [Series, { at: number; received: number; flags: number; value: string }]> {
 		const rowOf = ([at, received, flags, value]: readonly unknown[]) => ({ at: Number(at), received: Number(received), flags: Number(flags), value: String(value) });
-		if (this.#db.number("SELECT value FROM meta WHERE key = 'clean'") >= Math.max(1, this.#db.number("SELECT max(seq) FROM inbox"), this.#db.number("SELECT value FROM meta WHERE key = 'moved'"))) return;
 		for (const each of series) {
 			const [row] = this.#db.all("SELECT at, received, flags, value FROM entry WHERE series = ? AND at <= ? ORDER BY at DESC, seq DESC LIMIT 1", each.id, now + CLOCK_TOLERANCE);
 			if (row) yield [each, rowOf(row)];

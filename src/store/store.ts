@@ -11,10 +11,11 @@ import type { Twin } from "../core/twin.js";
 import type { Watch, WatchStore } from "../core/watch.js";
 import type { Description } from "./description-table.js";
 import { cureFor, InlinePort, type Port, ThreadPort } from "./port.js";
-import { type Answer, type Change, entered, type Figures, type Limits, type Loaded, type Question, type Request, type StoredTwin, type Wanted } from "./protocol.js";
+import { type Answer, type Change, entered, type Figures, type Job, type Limits, type Loaded, type Question, type Request, type StoredTwin, type Times, type Wanted } from "./protocol.js";
 import { readingFrom, unitOf } from "./row.js";
 import { SeriesBook } from "./series-book.js";
 import { codeOf } from "./sqlite.js";
+import { SteadyTime } from "./steady-time.js";
 import { Writer } from "./writer.js";
 
 export type { StoredTwin } from "./protocol.js";
@@ -25,7 +26,9 @@ const DAY: Millis = 86_400_000;
 const DEFAULTS: Limits & { readonly flush: Millis } = { keep: 30 * DAY, limit: 512e6, flush: 5_000, outbox: { keep: 7 * DAY, limit: 64e6 } };
 /** How often upkeep is looked after when nothing is written. */
 const TEND_EVERY: Millis = 60_000;
-/** A question is asked again when the file was set aside under it, and no more often. */
+/** A disk that hangs for so long does not hold up the end of the gateway; what is not written by then is refused. */
+const CLOSE_WITHIN: Millis = 1_500;
+/** A request is made again when the file was set aside under it, and no more often. */
 const MOST_TRIES = 3;
 
 /** What may change while it runs. */
@@ -45,6 +48,8 @@ export interface StoreOptions extends StoreSettings {
 	readonly folder: string;
 	readonly clock: Clock;
 	readonly log: Log;
+	/** Grows with the time that passes, and by nothing else: a step of the wall clock makes nothing old then. Default: `clock` is believed. */
+	readonly elapsed?: () => Millis;
 	/** Transactions do not follow each other faster. Default: 20 ms. */
 	readonly tick?: Millis;
 	/** False: no worker, everything is done in the calls themselves. For tests on a clock that stands still, and short commands. */
@@ -73,6 +78,7 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 	readonly outbox: Outbox;
 	readonly #port: Port;
 	readonly #clock: Clock;
+	readonly #steady: SteadyTime;
 	readonly #log: Log;
 	readonly #file: string;
 	readonly #book: SeriesBook;
@@ -90,9 +96,10 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 	#isLetterLossSaid = false;
 	#closed: Promise<void> | undefined;
 
-	private constructor({ clock, log, tick = 20, thread = true, flush = DEFAULTS.flush, onFresh }: StoreOptions, file: string, limits: Limits, port: Port, loaded: Loaded, figures: Figures) {
+	private constructor({ clock, log, tick = 20, thread = true, flush = DEFAULTS.flush, elapsed = () => clock.now(), onFresh }: StoreOptions, file: string, limits: Limits, port: Port, loaded: Loaded, figures: Figures) {
 		this.#port = port;
 		this.#clock = clock;
+		this.#steady = new SteadyTime(() => clock.now(), elapsed, loaded.newest);
 		this.#log = log;
 		this.#file = file;
 		this.#limits = limits;
@@ -107,6 +114,7 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 		this.#twins = loaded.twins;
 		this.#writer = new Writer({
 			port, clock, log, book: this.#book, tick, flush, isInline: !thread, last: loaded.last, deliveries: loaded.deliveries, figures,
+			aged: () => this.#steady.now(),
 			fresh: (aside, reason) => this.#fresh(aside, reason),
 		});
 		this.outbox = outboxOf((change) => this.#change(change), (question) => this.#ask(question));
@@ -123,14 +131,14 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 		const file = join(folder, DATABASE_FILE);
 		const limits = { keep, limit, outbox };
 		const known: { store?: Store } = {}; // what a thread that is started again must be told
-		const opening = (): Request => ({ kind: "open", file, limits: known.store ? known.store.#limits : limits, now: clock.now() });
+		const opening = (): Request => ({ kind: "open", file, limits: known.store ? known.store.#limits : limits, now: clock.now(), aged: clock.now() });
 		const port = thread ? new ThreadPort({ clock, log, open: opening, reopened: (loaded) => {
 			if (loaded.aside && known.store) known.store.#fresh(loaded.aside.file, loaded.aside.reason);
 		} }) : new InlinePort();
 		options.onPort?.(port);
 		const answer = await port.request(opening());
 		if (answer.kind !== "loaded") {
-			await port.request({ kind: "close", isClean: false, now: clock.now() });
+			await port.request({ kind: "close", isClean: false, now: clock.now(), aged: clock.now() });
 			await port.end();
 			throw new GatewayError("store-failed", `Cannot open database "${file}": ${answer.kind === "failed" ? answer.reason : answer.kind}; check that "gateway: data:" names a folder that this user may write to`);
 		}
@@ -300,7 +308,7 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 		this.#limits = { keep, limit, outbox };
 		this.#isBoundSaid = false;
 		this.#writer.flushEvery = flush;
-		void this.#port.request({ kind: "configure", limits: this.#limits, now: this.#clock.now() });
+		void this.#request({ kind: "configure", limits: this.#limits });
 	}
 
 	/** Write all that is in memory. What fails stays there, and is tried again. */
@@ -326,12 +334,12 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 
 	/** Let the file grow to so many pages of 4 KiB and no further: SQLite refuses beyond that as on a full disk. */
 	async limitPages(pages: number): Promise<void> {
-		await this.#port.request({ kind: "limit-pages", pages, now: this.#clock.now() });
+		await this.#request({ kind: "limit-pages", pages });
 	}
 
 	/** Move all rows into the table that the past is read from, however few they are. */
 	async emptyInbox(): Promise<void> {
-		await this.#port.request({ kind: "tend", isWhole: true, now: this.#clock.now() });
+		await this.#request({ kind: "tend", isWhole: true });
 	}
 
 	/** Write everything, and let go of the file. Whoever still waits is refused. */
@@ -341,9 +349,27 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 
 	async #close(): Promise<void> {
 		this.#cancelTend?.();
-		const isClean = await this.#writer.close();
-		await this.#port.request({ kind: "close", isClean, now: this.#clock.now() });
+		const isClean = await this.#writer.close(CLOSE_WITHIN);
+		// Not awaited yet: a thread that hangs answers when it is ended.
+		const closing = this.#port.request({ kind: "close", isClean, ...this.#times() });
 		await this.#port.end();
+		const answer = await closing;
+		if (answer.kind === "fresh") this.#log.error({ file: this.#file, aside: answer.aside }, `Database is damaged (${answer.reason}): set aside as "${answer.aside}", and no new one could be made`);
+		if (answer.kind === "failed") this.#log.error({ file: this.#file, reason: answer.reason }, `Cannot close the database well: ${cureFor(answer.code, answer.reason)}; it is checked at the next start`);
+	}
+
+	#times(): Times {
+		return { now: this.#clock.now(), aged: this.#steady.now() };
+	}
+
+	/** What everybody but the writer asks of the file. When it turns out to be a new one, what is known here goes into it, and it is asked again. */
+	async #request(job: Job): Promise<Answer> {
+		for (let tries = 1; ; tries++) {
+			const answer = await this.#port.request({ ...job, ...this.#times() });
+			if (answer.kind === "fresh") this.#fresh(answer.aside, answer.reason);
+			const isAgain = answer.kind === "fresh" || (answer.kind === "failed" && answer.code === "SQLITE_ABORT");
+			if (!isAgain || tries >= MOST_TRIES) return answer;
+		}
 	}
 
 	async #change(change: Change): Promise<number> {
@@ -357,14 +383,9 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 	}
 
 	async #ask(question: Question): Promise<Answer> {
-		for (let tries = 1; ; tries++) {
-			const answer = await this.#port.request({ kind: "ask", question, now: this.#clock.now() });
-			if (answer.kind === "fresh") this.#fresh(answer.aside, answer.reason);
-			const isAgain = answer.kind === "fresh" || (answer.kind === "failed" && answer.code === "SQLITE_ABORT");
-			if (isAgain && tries < MOST_TRIES) continue;
-			if (answer.kind === "failed" || answer.kind === "fresh") throw new GatewayError("store-failed", `Cannot read the database: ${answer.kind === "failed" ? cureFor(answer.code, answer.reason) : answer.reason}`);
-			return answer;
-		}
+		const answer = await this.#request({ kind: "ask", question });
+		if (answer.kind === "failed" || answer.kind === "fresh") throw new GatewayError("store-failed", `Cannot read the database: ${answer.kind === "failed" ? cureFor(answer.code, answer.reason) : answer.reason}`);
+		return answer;
 	}
 
 	#wanted({ place, points, from = -Infinity, to = Infinity }: Span): Wanted {
@@ -388,8 +409,7 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 		this.#cancelTend = this.#clock.after(TEND_EVERY, () => {
 			this.#tendLater();
 			this.#sayPruned();
-			void this.#port.request({ kind: "tend", isWhole: false, now: this.#clock.now() }).then((answer) => {
-				if (answer.kind === "fresh") this.#fresh(answer.aside, answer.reason);
+			void this.#request({ kind: "tend", isWhole: false }).then((answer) => {
 				if (answer.kind === "done" && answer.figures) this.#writer.figures = answer.figures;
 			});
 		});

@@ -1,5 +1,5 @@
 // One queue, one state, and what ends it well or badly: apart they would share every field, which is why it is above 300 lines.
-import type { Clock, Millis } from "../core/clock.js";
+import { type Clock, type Millis, pause, type UnixMillis } from "../core/clock.js";
 import { GatewayError } from "../core/errors.js";
 import type { Delivery, Entry } from "../core/journal.js";
 import type { Log } from "../core/log.js";
@@ -31,13 +31,16 @@ export interface WriterOptions {
 	/** The messages that are in the file already. */
 	readonly deliveries: readonly Delivery[];
 	readonly figures: Figures;
+	/** The time by which things grow old. */
+	aged(): UnixMillis;
 	/** The file was damaged, and is a new one: what it must have is to be given again. */
 	fresh(aside: string, reason: string): void;
 }
 
 interface Waiter {
 	readonly upTo: number;
-	readonly delivery: Delivery | undefined;
+	/** Nothing once it was let go of. */
+	delivery: Delivery | undefined;
 	resolve(): void;
 	reject(error: Error): void;
 }
@@ -152,10 +155,18 @@ export class Writer {
 
 	release(link: string, ids: readonly number[] | "all"): void {
 		const known = this.#deliveries.get(link);
-		const gone = !known ? [] : ids === "all" ? [...known.keys()] : ids.filter((id) => known.has(id));
-		if (!known || gone.length === 0) return;
-		for (const id of gone) known.delete(id);
-		this.#message(-1, [link, ids === "all" ? "all" : gone]);
+		if (ids === "all") {
+			// Those that are on their way, too.
+			const pending = this.#waiters.filter(({ delivery }) => delivery?.link === link);
+			if (pending.length === 0 && !known?.size) return;
+			for (const waiter of pending) waiter.delivery = undefined;
+			known?.clear();
+			this.#message(-1, [link, "all"]);
+		} else {
+			const gone = ids.filter((id) => known?.delete(id));
+			if (gone.length === 0) return;
+			this.#message(-1, [link, gone]);
+		}
 		this.#wake();
 	}
 
@@ -187,15 +198,27 @@ export class Writer {
 		while (this.#busy) await this.#busy;
 	}
 
-	/** @returns Is everything on disk? */
-	async close(): Promise<boolean> {
+	/**
+	 * Write all that is in memory, and no more.
+	 *
+	 * @param within A disk that ends no transaction for so long hangs: it is given up.
+	 * @returns Is everything on disk?
+	 */
+	async close(within: Millis): Promise<boolean> {
 		this.#isClosed = true;
-		await this.flush();
+		const done = new AbortController();
+		const flushed = this.flush().then(() => done.abort());
+		for (let before = -1; !done.signal.aborted && before < this.transactions;) {
+			before = this.transactions;
+			await Promise.race([flushed, pause(this.#options.clock, within, done.signal)]);
+		}
+		done.abort();
+		const hung = this.#sealed;
 		this.#cancelTick?.();
 		this.#cancelFlush?.();
 		for (const { reject } of this.#waiters.splice(0)) reject(closed());
-		for (const { reject } of this.#asked.splice(0)) reject?.(closed());
-		return !this.#hasWork(true);
+		for (const { reject } of [...(hung?.asked ?? []), ...this.#asked.splice(0)]) reject?.(closed());
+		return hung === undefined && !this.#hasWork(true);
 	}
 
 	#hasWork(isEverything: boolean): boolean {
@@ -254,7 +277,7 @@ export class Writer {
 		const batch = { rows: columnsOf(taken.rows), series: book.takeUnsaved(), changes: asked.map(({ change }) => change), twins: twins.map(packed), removed, filters };
 		this.#sealed = { batch, taken, asked, twins };
 		this.#sentAt = now;
-		const busy = port.request({ kind: "write", batch, now }).then((answer) => this.#answered(answer, withTwins));
+		const busy = port.request({ kind: "write", batch, now, aged: this.#options.aged() }).then((answer) => this.#answered(answer, withTwins));
 		this.#busy = busy;
 		return busy;
 	}

@@ -7,7 +7,9 @@ import { type Element, xml } from "./xml.js";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** A fleet that is asked for its caps all at once stays below; each costs some 500 bytes. */
-const DEFAULT_LIMIT = 1000;
+export const MAX_QUESTIONS = 1000;
+/** Of them so many are kept for questions that ask for it: a flood of others must not stop what the flow of everything hangs on. */
+export const RESERVED = 200;
 
 /** Why a question has no result. `answer` is the error stanza; without it the fault is on this side: offline, timed out, too many, cancelled. */
 export class RequestError extends Error {
@@ -41,6 +43,13 @@ export interface RequestsOptions {
 	readonly limit?: number;
 }
 
+/** How to ask. */
+export interface AskOptions {
+	readonly timeoutMs?: number;
+	readonly signal?: AbortSignal;
+	readonly reserved?: boolean;
+}
+
 interface Waiting {
 	readonly from: string;
 	readonly to: string;
@@ -66,11 +75,14 @@ export class Requests {
 
 	/**
 	 * Ask, and wait for the result stanza, `timeoutMs` at most.
+	 *
+	 * @param options.reserved It may use the reserve; whoever says so bounds his own number.
 	 * @throws RequestError for an error stanza (its own type and condition), `remote-server-timeout` for none in time,
 	 * `recipient-unavailable` while offline, `resource-constraint` over the limit, `undefined-condition` when `signal` aborts.
 	 */
-	ask({ type, from, to, payload }: Question, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {}): Promise<Element> {
-		const { clock, send, newId, limit = DEFAULT_LIMIT } = this.#options;
+	ask({ type, from, to, payload }: Question, { timeoutMs = DEFAULT_TIMEOUT_MS, signal, reserved = false }: AskOptions = {}): Promise<Element> {
+		const { clock, send, newId, limit: most = MAX_QUESTIONS } = this.#options;
+		const limit = reserved ? most : Math.ceil(most * (1 - RESERVED / MAX_QUESTIONS));
 		if (signal?.aborted) return Promise.reject(cancelled(to));
 		if (this.#waiting.size >= limit) return Promise.reject(new RequestError("wait", "resource-constraint", `Cannot ask "${to}": ${limit} questions wait already`));
 		const id = newId();

@@ -14,6 +14,8 @@ export class MemoryOutbox implements Outbox, WatchStore {
 	/** The most letters that one call gave: nobody may read everything. */
 	mostRead = 0;
 	broken = false;
+	/** Only watches cannot be written. */
+	watchesBroken = false;
 	/** While set, a call ends only with it. */
 	until: Promise<void> | undefined;
 
@@ -24,9 +26,9 @@ export class MemoryOutbox implements Outbox, WatchStore {
 		this.posted.push(letter);
 	}
 
-	async next(to: string, limit: number): Promise<readonly Waiting[]> {
+	async next(to: string, limit: number, except: readonly string[] = []): Promise<readonly Waiting[]> {
 		await this.#open();
-		const waiting = this.kept.filter((letter) => letter.to === to && letter.batch === undefined);
+		const waiting = this.kept.filter((letter) => letter.to === to && letter.batch === undefined && !except.includes(letter.device));
 		return this.#page([...waiting.filter(({ urgent }) => urgent), ...waiting.filter(({ urgent }) => !urgent)], limit);
 	}
 
@@ -64,6 +66,7 @@ export class MemoryOutbox implements Outbox, WatchStore {
 
 	async putWatch(watch: Watch): Promise<void> {
 		await this.#open();
+		if (this.watchesBroken) throw new GatewayError("store-failed", "Cannot write the watch: the disk is full");
 		this.written.push(watch);
 		this.#watches.set(keyOf(watch), watch);
 	}

@@ -53,7 +53,8 @@ export function mainPath(name: string, startServer: (options: XmppServerOptions)
 			const presence = await juliet.subscribe(DEVICE);
 			assert.equal(find(presence, "status")?.text, "21.50 °C");
 			const fields = await readout(juliet, "<req xmlns='urn:xmpp:iot:sensordata' seqnr='3' all='true'/>");
-			assert.deepEqual(findAll(fields, "timestamp").flatMap(({ children }) => children.map(({ attrs }) => attrs["name"])), ["temperature"]);
+			// The present value, and whatever the journal has of it.
+			assert.deepEqual([...new Set(findAll(fields, "timestamp").flatMap(({ children }) => children.map(({ attrs }) => attrs["name"])))], ["temperature"]);
 			for (const line of ["status", "read", "help"]) {
 				juliet.say(DEVICE, line);
 				assert.doesNotMatch((await juliet.hear(DEVICE)).raw, /setpoint|relay|note|20\.0|n7/, line);

@@ -6,8 +6,8 @@ import { waitUntil } from "./servers/processes.js";
 export interface MqttDevice {
 	/** Messages to it, oldest first, as "topic payload". */
 	readonly heard: readonly string[];
-	/** Publishes at QoS 1, and waits until the broker has it. */
-	say(topic: string, payload: string | Buffer, retain?: boolean): Promise<void>;
+	/** Publishes, at QoS 1 unless said otherwise, and waits until the broker has it. */
+	say(topic: string, payload: string | Buffer, retain?: boolean, qos?: 0 | 1): Promise<void>;
 	/** Waits for the next message to it that was not yet waited for. */
 	next(withinMs?: number): Promise<string>;
 	stop(): Promise<void>;
@@ -23,7 +23,7 @@ export async function startMqttDevice(url: string, topics: readonly string[] = [
 	if (topics.length > 0) await client.subscribeAsync([...topics], { qos: 1 });
 	return {
 		heard,
-		say: async (topic, payload, retain = false) => void (await client.publishAsync(topic, payload, { qos: 1, retain })),
+		say: async (topic, payload, retain = false, qos = 1) => void (await client.publishAsync(topic, payload, { qos, retain })),
 		next: async (withinMs = 10_000) => {
 			await waitUntil(`a message to ${topics.join(", ")}`, () => heard.length > taken, { withinMs, logTail: () => heard.join("\n") });
 			return heard[taken++] ?? "";

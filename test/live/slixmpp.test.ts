@@ -103,8 +103,9 @@ describe("slixmpp", { skip: missing("prosody", "mosquitto", "slixmpp") || (exist
 
 	test("who may see one point reads that alone, and may control nothing", async () => {
 		const [read, set] = await run(JULIET, [{ read: THING, flags: { all: "true" } }, { set: THING, fields: [["temperature", "double", "1"]] }]);
-		assert.deepEqual(read?.map(({ result }) => result), ["accepted", "fields", "done"]);
-		assert.deepEqual(read?.[1]?.fields?.map((field) => (typeof field === "string" ? field : field.name)), ["temperature"]);
+		// The present value, and whatever the journal has of it: slixmpp calls for each moment.
+		assert.deepEqual([...new Set(read?.map(({ result }) => result))], ["accepted", "fields", "done"]);
+		assert.deepEqual([...new Set(read?.flatMap(({ fields = [] }) => fields.map((field) => (typeof field === "string" ? field : field.name))))], ["temperature"]);
 		assert.deepEqual(set?.map(({ result }) => result), ["InsufficientPrivileges"]);
 		assert.equal(site.device.heard.length, 3);
 	});

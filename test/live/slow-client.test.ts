@@ -2,6 +2,7 @@
 // windows keep it far from that. The control shows that the server would.
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Access } from "../../src/core/access.js";
@@ -111,7 +112,7 @@ describe("a client that takes a fifth of what there is", { skip: missing("ejabbe
 		};
 		const windows = new Windows(verbs);
 		// Without the least interval, so that each of the changes is an event.
-		const subscribed = events(verbs, { windows, leastInterval: 0 });
+		const subscribed = events(verbs, { windows, newId: randomUUID, leastInterval: 0 });
 		hear = router(verbs, [subscribed], { reply: (iq) => void requests.take(iq) }).receive;
 		const twins = DEVICES.map((address) => registry.announce("test", { address, points: { level: { kind: "numeric", access: "r" } } }, Date.now()).twin);
 

@@ -491,3 +491,127 @@ test("a status says that a value has become stale, of which moment it is, and wh
 	await h.clock.advance(60_000);
 	assert.deepEqual(told(h), ["alice: online 21.5 °C"]);
 });
+
+test("answers to probes go out at their own pace, each asker in turn, as it is by then; who unsubscribes meanwhile gets none", async () => {
+	const devices: Record<string, Omit<Announcement, "address">> = { weather: { points: WEATHER } };
+	for (let n = 0; n < 2_000; n++) devices[`d${n}`] = { points: WEATHER };
+	const h = wing({ devices, store: new MemoryStore(...Object.keys(devices).map((device) => ({ device, contact: ALICE, from: true })), { device: "weather", contact: BOB, from: true }) });
+	for (const twin of h.registry.all()) twin.say("online", undefined, h.clock.now());
+	await h.connect();
+	await h.clock.advance(60_000);
+	h.take();
+	for (let n = 0; n < 2_000; n++) h.receive(presenceStanza("probe", `${ALICE}/desk`, `d${n}@${DOMAIN}`));
+	assert.equal(h.take().length, 200);
+	h.receive(presenceStanza("probe", `${ALICE}/desk`, `d1999@${DOMAIN}`)); // a second time: one answer
+	h.receive(presenceStanza("probe", `${BOB}/desk`, `weather@${DOMAIN}`));
+	await h.hear(presenceStanza("unsubscribe", ALICE, `d1998@${DOMAIN}`));
+	await h.clock.advance(100);
+	assert.ok(h.take().some((stanza) => stanza.includes(`to='${BOB}/desk'`)), "Bob does not wait for all of Alice's");
+	// A change is not held up either.
+	await h.state("d7", "faulty");
+	assert.ok(h.take().some((stanza) => stanza.includes("from='d7@") && stanza.includes("<show>dnd</show>")));
+	await h.state("d1900", "faulty");
+	await h.clock.advance(1_000);
+	h.take();
+	await h.clock.advance(30_000);
+	const late = h.take();
+	const of = (id: string): string[] => late.filter((stanza) => stanza.includes(`from='${id}@`) && stanza.includes(`to='${ALICE}/desk'`));
+	assert.ok(late.length > 1_500 && late.length < 1_800, `${late.length}`);
+	assert.deepEqual([of("d1900").length, of("d1998").length, of("d1999").length], [1, 0, 1]);
+	assert.match(of("d1900")[0]!, /<show>dnd<\/show>/);
+	assert.equal(h.clock.pending, 0);
+});
+
+test("probes of one contact that wait for an answer are bounded, and forgotten with the session", async () => {
+	const h = watched(ALICE);
+	h.room = false;
+	for (let n = 0; n < 20_500; n++) {
+		h.receive(presenceStanza("probe", `${ALICE}/r${n}`, `weather@${DOMAIN}`));
+		if (n % 500 === 0) await h.clock.advance(2_500); // no faster than the door lets through
+	}
+	h.room = true;
+	await h.clock.advance(300_000);
+	const said = h.take().filter((stanza) => stanza.includes(`to='${ALICE}/r`));
+	assert.equal(said.length, 20_000);
+	assert.ok(said.at(-1)!.includes("/r20499'"));
+	for (let n = 0; n < 500; n++) h.receive(presenceStanza("probe", `${ALICE}/r${n}`, `weather@${DOMAIN}`));
+	h.take();
+	h.disconnect();
+	await h.clock.advance(1_000);
+	await h.connect();
+	await h.clock.advance(10_000);
+	assert.ok(!h.take().some((stanza) => stanza.includes(`to='${ALICE}/`)));
+});
+
+test("what a stream without room refuses is said later, in its order: an answer to a probe, to a subscribe, the farewell of a device", async () => {
+	const h = wing({ store: new MemoryStore({ device: "weather", contact: ALICE, from: true }, { device: "weather", contact: BOB, from: true, to: true }) });
+	await h.state("weather", "online");
+	await h.connect();
+	await h.clock.advance(10_000);
+	h.take();
+	h.room = false;
+	await h.hear(presenceStanza("probe", `${ALICE}/new`, `weather@${DOMAIN}`));
+	await h.hear(presenceStanza("subscribe", ALICE, `pump-1@${DOMAIN}`));
+	h.room = true;
+	await h.clock.advance(500);
+	const short = (stanza: string): string => `${/type='(\w+)'/.exec(stanza)?.[1] ?? "available"} ${/from='([^@]+)@/.exec(stanza)![1]} ${/to='([^@]+)@[^/']+(\/\w+)?/.exec(stanza)!.slice(1).join("")}`;
+	assert.deepEqual(h.take().map(short), ["subscribed pump-1 alice", "unavailable pump-1 alice", "available weather alice/new"]);
+	h.room = false;
+	await h.remove("weather");
+	h.room = true;
+	await h.clock.advance(500);
+	assert.deepEqual(h.take().map(short), ["unavailable weather alice", "unsubscribed weather alice", "unavailable weather bob", "unsubscribed weather bob", "unsubscribe weather bob"]);
+	assert.equal(h.clock.pending, 0);
+	h.room = false;
+	await h.hear(presenceStanza("unsubscribe", ALICE, `pump-1@${DOMAIN}`));
+	h.room = true;
+	h.close();
+	assert.deepEqual(h.take().map(short), ["unavailable pump-1 alice"], "before the end at the latest");
+});
+
+test("whom no rule names any more hears one last word of each device, in no later session another one, and is back when a rule is", async () => {
+	const store = new MemoryStore(...["weather", "gone-1", ""].map((device) => ({ device, contact: BOB, from: true })), { device: "weather", contact: ALICE, from: true });
+	const gone: string[] = [];
+	const h = wing({ store }, { onContactGone: (jid, device) => gone.push(`${jid} ${device}`) });
+	const ofBob = (): string[] => h.take().filter((stanza) => stanza.includes(BOB)).map((stanza) => `${/type='(\w+)'/.exec(stanza)?.[1] ?? "available"} ${/from='([^'/]+)/.exec(stanza)![1]}`).sort();
+	await h.state("weather", "online");
+	await h.connect();
+	await h.clock.advance(10_000);
+	h.take();
+	h.setRules(RULES.filter(({ who }) => who !== BOB));
+	h.presence.accessChanged();
+	await h.clock.advance(10_000);
+	assert.deepEqual(ofBob(), [`unavailable ${DOMAIN}`, `unavailable weather@${DOMAIN}`], "of gone-1 he knows it already");
+	for (let session = 0; session < 3; session++) {
+		h.disconnect();
+		await h.connect();
+		await h.state("weather", session === 1 ? "online" : "offline");
+		await h.clock.advance(10_000);
+		assert.deepEqual(ofBob(), session === 0 ? [`unavailable gone-1@${DOMAIN}`] : [], String(session));
+	}
+	assert.deepEqual(gone.sort(), [`${BOB} `, `${BOB} gone-1`, `${BOB} weather`]);
+	assert.ok([...store.kept.values()].every(({ contact, from, pendingIn }) => (contact === BOB ? !from && pendingIn : from)));
+	await h.state("weather", "online");
+	h.setRules(RULES);
+	h.presence.accessChanged();
+	await h.clock.advance(10_000);
+	assert.deepEqual(ofBob(), [`available ${DOMAIN}`, `available weather@${DOMAIN}`, `subscribed ${DOMAIN}`, `subscribed weather@${DOMAIN}`]);
+
+	// The rules may have changed while the gateway was stopped, and a device is announced after the uplink is there.
+	const later = wing({ devices: {}, store: new MemoryStore({ device: "weather", contact: BOB, pendingIn: true }, { device: "", contact: BOB, pendingIn: true }) });
+	await later.connect();
+	assert.deepEqual(later.take().filter((stanza) => stanza.includes("'subscribed'")).length, 1);
+	await later.announce("weather", WEATHER);
+	assert.deepEqual(later.take().filter((stanza) => stanza.includes("'subscribed'")).length, 1);
+});
+
+test("a viewer of a point that its device has not announced yet keeps his subscription", async () => {
+	const h = wing({ devices: { weather: {} }, store: new MemoryStore({ device: "weather", contact: BOB, from: true }) });
+	await h.connect();
+	await h.clock.advance(10_000);
+	assert.equal(h.subscriptions.get("weather", BOB)?.from, true);
+	await h.announce("weather", WEATHER);
+	await h.state("weather", "online");
+	await h.clock.advance(10_000);
+	assert.match(h.take().at(-1)!, /^<presence from='weather@/);
+});

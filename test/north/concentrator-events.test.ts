@@ -13,11 +13,13 @@ const BOB = "bob@partner.example/desk";
 const T0 = "2026-01-01T00:00:00Z";
 const DAY = 86_400;
 
+let keys = 0;
+
 type Bench = Harness & { readonly windows: Windows };
 
 function bench(options: HarnessOptions = {}): Bench {
 	const made: { windows?: Windows } = {};
-	const h = harness((verbs) => [concentrator(verbs, { windows: (made.windows = new Windows(verbs)) })], options);
+	const h = harness((verbs) => [concentrator(verbs, { windows: (made.windows = new Windows(verbs)), newId: () => `key${++keys}` })], options);
 	return Object.assign(h, { windows: made.windows! });
 }
 
@@ -40,7 +42,7 @@ async function subscribe(h: Harness, attrs = "", from = ALICE, name = "subscribe
 /** Every event that is due, as `to: event id`; `texts` gives them whole. */
 async function texts(h: Harness): Promise<string[]> {
 	await h.clock.advance(0);
-	return h.take().map((text) => text.replace(/ id='node-\d+'/, ""));
+	return h.take().map((text) => text.replace(/^(<message[^>]*) id='[^']+'/, "$1"));
 }
 
 async function events(h: Harness): Promise<string[]> {
@@ -181,16 +183,18 @@ test("a wrong source is item-not-found, a past that is not kept feature-not-impl
 	assert.equal(timers(h), 0);
 });
 
-test("who is gone is told nothing: unavailable, a bounce of his or of his server; another resource is", async () => {
+test("who is gone is told nothing: unavailable, an event that came back from himself; another resource is", async () => {
 	const tablet = "alice@example.org/tablet";
-	const bounce = (from: string, to = DOMAIN): string => `<message type='error' from='${from}' to='${to}'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>`;
+	const bounce = (from: string, id = "its", to = DOMAIN): string => `<message type='error' from='${from}' to='${to}' id='${id}'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>`;
 	const rows: readonly (readonly [string, readonly string[]])[] = [
 		[presenceStanza("unavailable", ALICE, DOMAIN), [tablet]],
 		[presenceStanza("unavailable", ALICE, `weather@${DOMAIN}`), [ALICE, tablet]],
 		[presenceStanza("error", "alice@example.org", DOMAIN), []],
 		[bounce(ALICE), [tablet]],
-		[bounce(ALICE, `weather@${DOMAIN}/thing`), [ALICE, tablet]],
-		[bounce("alice@example.org"), []],
+		[bounce(ALICE, "its", `weather@${DOMAIN}/thing`), [ALICE, tablet]],
+		[bounce(ALICE, "letter-1"), [ALICE, tablet]],
+		[bounce(tablet), [ALICE, tablet]],
+		[bounce("alice@example.org"), [ALICE, tablet]],
 		[bounce("mallory@evil.example/pc"), [ALICE, tablet]],
 		[presenceStanza(undefined, ALICE, DOMAIN), [ALICE, tablet]],
 	];
@@ -198,7 +202,11 @@ test("who is gone is told nothing: unavailable, a bounce of his or of his server
 		const h = bench();
 		await subscribe(h);
 		await subscribe(h, "", tablet);
-		await h.hear(stanza);
+		await h.state("pump-1", "offline");
+		await h.clock.advance(0);
+		const [event = ""] = h.take();
+		assert.equal(parseStanza(event).attrs["to"], ALICE);
+		await h.hear(stanza.replace("id='its'", `id='${parseStanza(event).attrs["id"]}'`));
 		await h.state("weather", "offline");
 		assert.deepEqual(await events(h), left.map((jid) => `${jid}: nodeStatusChanged weather ErrorUnsigned`), stanza);
 	}
@@ -299,4 +307,42 @@ test("what happened while the uplink was down, or had no room, is told when it i
 	h.room = true;
 	await h.clock.advance(1_000);
 	assert.deepEqual(await events(h), [`${ALICE}: nodeStatusChanged weather ErrorUnsigned`]);
+});
+
+test("what was on its way when the stream broke is told again, as it is by then; what was taken is not", async () => {
+	const h = bench();
+	await subscribe(h);
+	await h.state("weather", "offline");
+	assert.equal((await events(h)).length, 1);
+	h.windows.received(ALICE);
+	await h.remove("pump-1");
+	await h.announce("well", WEATHER);
+	await h.announce("tank", WEATHER);
+	await h.announce("pond", WEATHER);
+	assert.equal((await events(h)).length, 4);
+	await h.state("well", "online");
+	assert.deepEqual(await events(h), [`${ALICE}: nodeStatusChanged well None`]);
+	h.disconnect();
+	await h.remove("tank");
+	await h.state("pond", "online");
+	await h.connect();
+	assert.deepEqual(await events(h), [`${ALICE}: nodeRemoved pump-1`, `${ALICE}: nodeAdded well None`, `${ALICE}: nodeRemoved tank`, `${ALICE}: nodeAdded pond None`], "who has heard of the tank must hear that it is gone");
+	h.windows.received(ALICE);
+	h.disconnect();
+	await h.connect();
+	assert.deepEqual(await events(h), []);
+});
+
+test("the id of an event is told to nobody else, and says nothing of what others get", async () => {
+	const h = bench();
+	await subscribe(h);
+	await subscribe(h, "", BOB);
+	for (const state of ["offline", "online", "offline"] as const) {
+		await h.state("pump-1", state);
+		await h.clock.advance(0);
+	}
+	await h.state("weather", "offline");
+	await h.clock.advance(0);
+	const ids = h.take().map((text) => parseStanza(text)).map(({ attrs }) => [attrs["to"], attrs["id"]?.replace(/^key\d+-/, "")]);
+	assert.deepEqual(ids, [[ALICE, "1"], [ALICE, "2"], [ALICE, "3"], [ALICE, "4"], [BOB, "1"]]);
 });

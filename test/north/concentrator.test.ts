@@ -14,6 +14,8 @@ import { parseStanza } from "../../src/xmpp/parser.js";
 import type { Element } from "../../src/xmpp/xml.js";
 import { DOMAIN, harness, type Harness, type HarnessOptions, iq, WEATHER } from "./harness.js";
 
+let ids = 0;
+const newId = (): string => `id-${++ids}`;
 const N = "urn:nf:iot:concentrator:1.0";
 const X = "urn:xmpp:iot:concentrators";
 const ALICE = "alice@example.org/pc";
@@ -34,7 +36,7 @@ const DEVICES: NonNullable<HarnessOptions["devices"]> = {
 };
 
 function bench(options: HarnessOptions = {}): Harness {
-	return harness((verbs) => [concentrator(verbs, { windows: new Windows(verbs) }), readout(verbs), control(verbs)], { devices: DEVICES, ...options });
+	return harness((verbs) => [concentrator(verbs, { windows: new Windows(verbs), newId }), readout(verbs), control(verbs)], { devices: DEVICES, ...options });
 }
 
 async function ask(h: Harness, type: "get" | "set", payload: string, from = ALICE, to = DOMAIN): Promise<Element> {
@@ -249,7 +251,7 @@ test("a stranger is told nothing, by no operation of either vocabulary, as if th
 });
 
 test("a device's own address is no concentrator: neither by discovery nor by any operation", async () => {
-	const gateway = harness((verbs) => [concentrator(verbs, { windows: new Windows(verbs) })]).modules[0]!;
+	const gateway = harness((verbs) => [concentrator(verbs, { windows: new Windows(verbs), newId })]).modules[0]!;
 	assert.deepEqual(Object.keys(gateway.features ?? {}), ["gateway"]);
 	assert.deepEqual(gateway.features?.gateway, [...NEURO_CONCENTRATOR, X]);
 	assert.ok(gateway.routes?.every(({ at, open }) => at === "gateway" && open === undefined));

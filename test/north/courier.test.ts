@@ -114,28 +114,63 @@ for (const [answer, isProof] of [[undefined, true], ["service-unavailable", true
 	});
 }
 
-test("once he has sent a receipt nothing less counts: without one the same stanza is sent again after 60 s, then ever more seldom up to an hour", async () => {
+test("once he has sent a receipt nothing less counts: without one the same stanza is sent again after 60 s; when it misses its receipt twice, a ping must prove it", async () => {
 	const { h, courier: c, outbox } = await withReceipts();
 	await c.post(letter("x"));
 	await settle();
 	const [first] = told(h.sent);
 	assert.deepEqual(pings(h.take()), []);
-	const waits: number[] = [];
-	for (let last = h.clock.now(); waits.length < 9;) {
-		await h.clock.advance(1_000);
-		const again = told(h.take());
-		if (again.length === 0) continue;
-		assert.deepEqual(again.map(({ id, body }) => [id, body]), [[first!.id, "x"]]);
-		waits.push((h.clock.now() - last) / 1_000);
-		last = h.clock.now();
-	}
-	assert.deepEqual(waits, [60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600]);
-	assert.equal(outbox.kept.length, 1);
-	await h.hear(receipt(first!));
+	await h.clock.advance(59_000);
+	assert.deepEqual(h.take(), []);
+	await h.clock.advance(1_000);
+	const again = h.take();
+	assert.deepEqual([told(again).map(({ id, body }) => [id, body]), pings(again)], [[[first!.id, "x"]], []]);
+	await h.clock.advance(119_000);
+	assert.deepEqual(h.take(), []);
+	await h.clock.advance(1_000);
+	const [ping, ...rest] = h.take();
+	assert.deepEqual([pings([ping!]).length, rest, outbox.kept.length], [1, [], 1]);
+	await h.hear(pong(ping!));
 	assert.deepEqual(outbox.kept, []);
-	await h.clock.advance(7_200_000);
-	assert.deepEqual(h.sent, []);
-	assert.equal(c.counters().repeated, 9);
+	await c.post(letter("y"));
+	await settle();
+	const [message, behind] = h.take();
+	assert.equal(pings([behind!]).length, 1);
+	await h.hear(receipt(told([message!])[0]!)); // the client is back that sends them
+	await h.hear(pong(behind!));
+	await c.post(letter("z"));
+	await settle();
+	assert.deepEqual(pings(h.take()), []);
+	assert.equal(c.counters().repeated, 1);
+});
+
+test("a receipt for what nobody sent him proves nothing, and changes nothing: pings go on", async () => {
+	const { h, courier: c, outbox } = desk();
+	await c.post(letter("x"));
+	await settle();
+	const sent = h.take();
+	await h.hear(receipt({ id: "invented", from: WEATHER }));
+	await h.hear(receipt({ id: told(sent)[0]!.id, from: `pump-1@${DOMAIN}` }));
+	await h.hear(pong(pings(sent)[0]!));
+	assert.deepEqual(outbox.kept, []);
+	await c.post(letter("y"));
+	await settle();
+	assert.equal(pings(h.take()).length, 1);
+});
+
+test("sixty letters arrive in a client without receipts after another client of his has sent one", async () => {
+	const { h, courier: c, outbox } = await withReceipts();
+	for (let n = 0; n < 60; n++) await c.post(letter(`n${n}`));
+	const ids: string[] = [];
+	for (let second = 0; second < 300; second++) {
+		await settle();
+		for (let sent = h.take(); sent.length > 0; sent = h.take()) {
+			ids.push(...told(sent).map(({ id }) => id));
+			for (const ping of pings(sent)) await h.hear(pong(ping));
+		}
+		await h.clock.advance(1_000);
+	}
+	assert.deepEqual([outbox.kept, ids.length - new Set(ids).size], [[], 1]); // one was sent again, to ask for him
 });
 
 test("who is away is asked with the oldest letter alone; when he is back, what he does not acknowledge within a while is sent again", async () => {
@@ -162,9 +197,9 @@ test("who is away is asked with the oldest letter alone; when he is back, what h
 
 // [type, condition, what becomes of the letters that wait for him]
 const BOUNCES = [
-	["cancel", "item-not-found", "all gone"], ["cancel", "gone", "all gone"], ["modify", "jid-malformed", "all gone"],
+	["cancel", "gone", "all gone"], ["modify", "jid-malformed", "all gone"],
 	["auth", "forbidden", "this one gone"], ["cancel", "not-allowed", "this one gone"], ["modify", "not-acceptable", "this one gone"], ["modify", "policy-violation", "this one gone"], ["auth", "subscription-required", "this one gone"],
-	["wait", "remote-server-timeout", "later"], ["wait", "resource-constraint", "later"], ["wait", "recipient-unavailable", "later"], ["cancel", "remote-server-not-found", "later"], ["cancel", "service-unavailable", "later"], ["wait", "item-not-found", "later"], ["cancel", "undefined-condition", "later"],
+	["wait", "remote-server-timeout", "later"], ["wait", "resource-constraint", "later"], ["wait", "recipient-unavailable", "later"], ["cancel", "remote-server-not-found", "later"], ["cancel", "service-unavailable", "later"], ["wait", "item-not-found", "later"], ["cancel", "item-not-found", "later"], ["cancel", "undefined-condition", "later"],
 ] as const;
 for (const [type, condition, fate] of BOUNCES) {
 	test(`a bounce of ${type} ${condition}: ${fate}`, async () => {
@@ -188,6 +223,185 @@ for (const [type, condition, fate] of BOUNCES) {
 		assert.equal(c.counters().givenUp, fate === "all gone" ? outbox.posted.length : fate === "later" ? 0 : 1);
 	});
 }
+
+test("an account is gone when its server says so three times in a row and for an hour: then what is meant for it ends", async () => {
+	const gone: string[] = [];
+	const outbox = new MemoryOutbox();
+	const made: { courier?: Courier } = {};
+	const h = harness((verbs) => [made.courier = courier(verbs, { outbox, newId: () => `b${++serial}`, onGone: (who) => void gone.push(who) })]);
+	for (let n = 0; n < 30; n++) await made.courier!.post(letter(`n${n}`, { urgent: true }));
+	await settle();
+	let bounces = 0;
+	const bounceAll = async (): Promise<void> => {
+		for (let sent = told(h.take()); sent.length > 0; sent = told(h.take())) for (const each of sent) await h.hear(bounce(each, "cancel", "item-not-found"));
+		bounces++;
+	};
+	await bounceAll();
+	await h.clock.advance(60_000);
+	for (const each of told(h.take())) await h.hear(receipt(each)); // the room is there
+	for (let sent = told(h.take()); sent.length > 0; sent = told(h.take())) for (const each of sent) await h.hear(receipt(each));
+	assert.deepEqual([outbox.kept, gone, made.courier!.counters().givenUp], [[], [], 0]);
+	await made.courier!.post(letter("x"));
+	await settle();
+	const begin = h.clock.now();
+	bounces = 0;
+	await bounceAll();
+	while (outbox.kept.length > 0) {
+		assert.deepEqual([gone, h.clock.now() - begin < 7_200_000], [[], true]);
+		await h.clock.advance(60_000);
+		if (told(h.sent).length > 0) await bounceAll();
+	}
+	assert.ok(bounces >= 3 && h.clock.now() - begin >= 3_600_000);
+	assert.deepEqual([gone, made.courier!.counters().givenUp], [[ALICE], 1]);
+});
+
+test("a device that its reader has blocked holds up only itself, and is tried with one stanza, ever more seldom", async () => {
+	const { h, courier: c, outbox } = desk();
+	for (let n = 0; n < 5; n++) {
+		await c.post(letter(`blocked ${n}`));
+		await settle();
+	}
+	const tries: number[] = [];
+	const others: string[] = [];
+	for (let second = 0; second < 4 * 3_600; second += 10) {
+		if (second % 600 === 0) await c.post(letter(`other ${second}`, { device: "pump-1" }));
+		if (second % 600 === 300) await c.post(letter(`blocked, too ${second}`, { urgent: second === 300 }));
+		await settle();
+		for (let sent = h.take(); sent.length > 0; sent = h.take()) {
+			for (const each of told(sent)) {
+				if (each.from === WEATHER) await h.hear(bounce(each, "cancel", "service-unavailable"));
+				else others.push(each.body);
+				if (each.from === WEATHER) tries.push(second);
+			}
+			for (const ping of pings(sent)) await h.hear(pong(ping));
+		}
+		await h.clock.advance(10_000);
+	}
+	assert.equal(others.length, 24);
+	assert.equal(new Set(others).size, 24);
+	assert.ok(!outbox.kept.some(({ device }) => device === "pump-1"));
+	assert.deepEqual(tries.map((at) => Math.round(at / 60)), [0, 0, 0, 0, 0, 1, 3, 7, 15, 31, 63, 123, 183]);
+	assert.equal(c.isBehind(ALICE, "weather"), true);
+	assert.equal(c.isBehind(ALICE, "pump-1"), false);
+	await h.hear(`<presence type='probe' from='${ALICE}' to='${WEATHER}'/>`); // and is no longer blocked
+	for (let sent = told(h.take()); sent.length > 0; sent = told(h.take())) for (const each of sent) await h.hear(receipt(each));
+	assert.deepEqual(outbox.kept, []);
+});
+
+test("a thousand letters of a blocked device do not stand before those of others", async () => {
+	const { h, courier: c, outbox } = desk();
+	await c.post(letter("first"));
+	await settle();
+	await h.hear(bounce(told(h.take())[0]!, "cancel", "service-unavailable"));
+	for (let n = 0; n < 2_100; n++) await outbox.post(letter(`n${n}`));
+	await c.post(letter("of another", { device: "pump-1" }));
+	await settle();
+	assert.deepEqual(told(h.take()).map(({ body }) => body), ["of another"]);
+});
+
+test("when two devices come back, he is away: one stanza at a time asks for him; one of a third device asks soon", async () => {
+	const { h, courier: c, outbox } = desk();
+	const bounced: string[] = [];
+	const refuse = async (): Promise<void> => {
+		for (let sent = told(h.take()); sent.length > 0; sent = told(h.take())) for (const each of sent) {
+			bounced.push(each.body);
+			await h.hear(bounce(each, "cancel", "service-unavailable"));
+		}
+	};
+	for (let n = 0; n < 4; n++) await c.post(letter(`n${n}`, { device: n % 2 === 0 ? "weather" : "pump-1" }));
+	await settle();
+	await refuse();
+	bounced.length = 0;
+	await h.clock.advance(59_000);
+	await refuse();
+	assert.deepEqual(bounced, []);
+	await h.clock.advance(2_000);
+	await refuse();
+	assert.equal(bounced.length, 1);
+	for (let minute = 0; minute < 60; minute++) {
+		await h.clock.advance(60_000);
+		await refuse();
+	}
+	const before = bounced.length;
+	await c.post(letter("new", { device: "boiler", point: "temperature" }));
+	await settle();
+	await h.clock.advance(10_000);
+	assert.deepEqual(told(h.sent).map(({ body }) => body), ["new"]);
+	for (let sent = told(h.take()); sent.length > 0; sent = told(h.take())) for (const each of sent) await h.hear(receipt(each));
+	await h.clock.advance(3_600_000);
+	for (let sent = told(h.take()); sent.length > 0; sent = told(h.take())) for (const each of sent) await h.hear(receipt(each));
+	assert.deepEqual([outbox.kept, before <= 5], [[], true]);
+});
+
+for (const type of [undefined, "probe"] as const) {
+	test(`${type ?? "available"} presence ends the wait of letters; other kinds do not`, async () => {
+		const { h, courier: c } = desk();
+		await c.post(letter("x"));
+		await settle();
+		await h.hear(bounce(told(h.take())[0]!, "wait", "remote-server-timeout"));
+		await h.clock.advance(30_000);
+		h.take();
+		for (const other of ["unavailable", "subscribe", "error"]) await h.hear(`<presence type='${other}' from='${ALICE}' to='${WEATHER}'/>`);
+		assert.deepEqual(told(h.take()), []);
+		await h.hear(`<presence${type === undefined ? "" : ` type='${type}'`} from='${ALICE}' to='${WEATHER}'/>`);
+		assert.equal(told(h.take()).length, 1);
+	});
+}
+
+// [how long after the ping it comes back, does the letter go again?]
+for (const [minutes, isAgain] of [[1, true], [9, true], [11, false]] as const) {
+	test(`a letter that comes back ${minutes} minutes after a ping has proven it ${isAgain ? "is written down again, and goes again with the same id" : "is believed to have arrived"}`, async () => {
+		const { h, courier: c, outbox } = desk();
+		const one = letter("alarm", { urgent: true, point: "temperature" });
+		await c.post(one);
+		await settle();
+		const sent = h.take();
+		await h.hear(pong(pings(sent)[0]!));
+		assert.deepEqual(outbox.kept, []);
+		await h.clock.advance(minutes * 60_000);
+		if (isAgain) outbox.broken = true;
+		await h.hear(bounce(told(sent)[0]!, "cancel", "service-unavailable"));
+		outbox.broken = false;
+		await h.clock.advance(5_000);
+		assert.deepEqual(outbox.kept, isAgain ? [{ ...one, batch: told(sent)[0]!.id }] : []);
+		await h.clock.advance(61_000);
+		const again = told(h.take());
+		assert.deepEqual(again.map(({ id }) => id), isAgain ? [told(sent)[0]!.id] : []);
+		for (const each of again) await h.hear(receipt(each));
+		assert.deepEqual(outbox.kept, []);
+	});
+}
+
+test("a letter that comes back each time after a ping has proven it goes ever more seldom", async () => {
+	const { h, courier: c } = desk();
+	await c.post(letter("x"));
+	await settle();
+	const times: number[] = [];
+	for (let second = 0; second < 1_000; second++) {
+		for (let sent = h.take(); sent.length > 0; sent = h.take()) {
+			for (const ping of pings(sent)) await h.hear(pong(ping));
+			for (const each of told(sent)) await h.hear(bounce(each, "cancel", "service-unavailable"));
+			if (told(sent).length > 0) times.push(second);
+		}
+		await h.clock.advance(1_000);
+	}
+	assert.deepEqual(times, [0, 60, 180, 420, 900]);
+});
+
+test("of a stanza that goes again, what he may no longer read is left out, and the rest goes with the same id", async () => {
+	const { h, courier: c, outbox } = desk(undefined, { online: false });
+	h.setRules([{ who: BOB, role: "viewer" }]);
+	for (const [body, point] of [["t1", "temperature"], ["h1", "humidity"], ["t2", "temperature"]] as const) await c.post(letter(body, { to: BOB, point }));
+	await h.connect();
+	const [first] = told(h.take());
+	h.disconnect();
+	h.setRules([{ who: BOB, role: "viewer", points: { weather: ["temperature"] } }]);
+	await h.connect();
+	const [again, ...rest] = told(h.take());
+	assert.deepEqual([again!.id, again!.body.split("\n").map((line) => line.split(": ").at(-1)), rest], [first!.id, ["t1", "t2"], []]);
+	await h.hear(receipt(again!, BOB));
+	assert.deepEqual([outbox.kept, c.counters().delivered, c.counters().givenUp], [[], 2, 1]);
+});
 
 test("a bounce that somebody else invents changes nothing", async () => {
 	const { h, courier: c, outbox } = desk();

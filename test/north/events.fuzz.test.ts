@@ -36,8 +36,9 @@ test("parseXsDuration() reads what the schema allows, and nothing else", () => {
 
 test("every request has one answer, every event is well formed and whole, and nothing stays behind", async () => {
 	const chance = new Chance(41);
+	let keys = 0;
 	let made: Events | undefined;
-	const h = harness((verbs) => [made = events(verbs, { windows: new Windows({ clock: verbs.clock, log: verbs.log, ask: async () => xml("iq") }) })]);
+	const h = harness((verbs) => [made = events(verbs, { windows: new Windows({ clock: verbs.clock, log: verbs.log, ask: async () => xml("iq") }), newId: () => `key${++keys}` })]);
 	let accepted = 0;
 	let told = 0;
 	for (let run = 0; run < RUNS; run++) {

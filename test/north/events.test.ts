@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Points } from "../../src/core/point.js";
-import { type Events, events, LEAST_INTERVAL } from "../../src/north/events/events.js";
+import { AFTER_LOSS, type Events, events, LEAST_INTERVAL } from "../../src/north/events/events.js";
 import { NEURO_EVENTS } from "../../src/north/events/neuro-events.js";
 import { MAX_OF_ONE, PAUSED_FOR } from "../../src/north/events/subscribers.js";
-import { WINDOW, Windows } from "../../src/north/window.js";
+import { GONE_AFTER, WINDOW, Windows } from "../../src/north/window.js";
+import { parseStanza } from "../../src/xmpp/parser.js";
 import { xml } from "../../src/xmpp/xml.js";
 import { DOMAIN, harness, type Harness, type HarnessOptions, iq, presenceStanza } from "./harness.js";
 
@@ -22,6 +23,8 @@ const N = "urn:nf:iot:events:1.0";
 const X_DATA = "urn:xmpp:iot:sensordata";
 const N_DATA = "urn:nf:iot:sd:1.0";
 
+let keys = 0;
+
 interface Bench extends Harness {
 	readonly events: Events;
 	readonly windows: Windows;
@@ -32,7 +35,7 @@ async function bench({ answers = true, ...options }: HarnessOptions & { readonly
 	const parts: { events?: Events; windows?: Windows } = {};
 	const h = harness((verbs) => {
 		parts.windows = new Windows(answers ? { clock: verbs.clock, log: verbs.log, ask: async () => xml("iq") } : verbs);
-		return [parts.events = events(verbs, { windows: parts.windows })];
+		return [parts.events = events(verbs, { windows: parts.windows, newId: () => `key${++keys}` })];
 	}, { devices: { boiler: BOILER, "pump-1": { flow: { kind: "numeric", access: "r" } } }, ...options });
 	await h.report("boiler", { temperature: "71.5", burner: false });
 	return Object.assign(h, { events: parts.events!, windows: parts.windows! });
@@ -41,7 +44,13 @@ async function bench({ answers = true, ...options }: HarnessOptions & { readonly
 /** Let `ms` pass, and give the events said since the last time, without their ids. */
 async function after(h: Harness, ms: number = LEAST_INTERVAL): Promise<string[]> {
 	await h.clock.advance(ms);
-	return h.take().filter((text) => text.startsWith("<message")).map((text) => text.replace(/ id='event-\d+'/, ""));
+	return h.take().filter((text) => text.startsWith("<message")).map((text) => text.replace(/^(<message[^>]*) id='[^']+'/, "$1"));
+}
+
+/** It comes back, from who got it. */
+function bounce(event: string, { from, id }: { readonly from?: string; readonly id?: string } = {}): string {
+	const { attrs } = parseStanza(event);
+	return `<message type='error' from='${from ?? attrs["to"]}' to='${attrs["from"]}' id='${id ?? attrs["id"]}'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>`;
 }
 
 /** The temperatures that these events tell. */
@@ -145,8 +154,9 @@ for (const { name, xmlns, id, min, max, by, momentary } of DIALECTS) {
 		const h = await bench();
 		await h.ask(sub(`${id} ${momentary}`, by("0.5"), { xmlns }));
 		await h.report("boiler", { temperature: "80" });
-		assert.equal((await after(h)).length, 1);
-		await h.hear(`<message type='error' from='${OP}' to='${DEV}'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>`);
+		await h.clock.advance(LEAST_INTERVAL);
+		const [event = ""] = h.take();
+		await h.hear(bounce(event));
 		await h.report("boiler", { temperature: "90" });
 		assert.deepEqual(await after(h, 60_000), []);
 		await h.hear(presenceStanza("probe", OSCAR, `boiler@${DOMAIN}`));
@@ -486,4 +496,215 @@ test("both addresses announce every vocabulary, and closing leaves nothing behin
 	h.close();
 	assert.equal(h.events.size, 0);
 	assert.equal(h.clock.pending, 0);
+});
+
+test("only an event of ours to exactly this client counts as one that came back, and only once", async () => {
+	const other = `${OSCAR}/phone`;
+	const rows: readonly (readonly [what: string, row: { readonly from?: string; readonly id?: string }])[] = [
+		["a letter to the account", { from: OSCAR, id: "letter-1" }], ["an event, from the account", { from: OSCAR }], ["another client's", { from: other }],
+		["a guess", { id: "event-1" }], ["a number that was never given", { id: "key-99999" }], ["no number", { id: "key" }],
+	];
+	for (const { xmlns, id, momentary, by } of DIALECTS) {
+		for (const [what, row] of rows) {
+			const h = await bench();
+			await h.ask(sub(`${id} ${momentary} req='true'`, by("0.1"), { xmlns }));
+			await h.ask(sub(`${id} ${momentary}`, by("0.1"), { xmlns, from: other, id: "s2" }));
+			await h.clock.advance(LEAST_INTERVAL);
+			const [event = ""] = h.take();
+			const key = parseStanza(event).attrs["id"]!.replace(/-\d+$/, "");
+			await h.hear(bounce(event, { ...row, ...(row.id !== undefined && { id: row.id.replace("key", key) }) }));
+			await h.report("boiler", { temperature: "90" });
+			assert.equal((await after(h)).length, 2, `${xmlns}: ${what}`);
+			assert.equal(h.events.size, 2, `${xmlns}: ${what}`);
+		}
+	}
+	const h = await bench();
+	await h.ask(sub("seqnr='1' momentary='true' req='true'"));
+	await h.clock.advance(LEAST_INTERVAL);
+	const [event = ""] = h.take();
+	await h.hear(bounce(event));
+	await h.hear(presenceStanza(undefined, OP, `boiler@${DOMAIN}`));
+	assert.equal((await after(h, AFTER_LOSS)).length, 1);
+	await h.hear(bounce(event));
+	await h.report("boiler", { temperature: "90" });
+	assert.equal((await after(h)).length, 1, "the same stanza comes back once");
+});
+
+test("the subscriptions of an account end and are counted whichever of its addresses asked, its bare one too", async () => {
+	for (const type of ["unsubscribe", "unsubscribed"]) {
+		const h = await bench();
+		for (const from of [OSCAR, OP]) await h.ask(sub("seqnr='1' momentary='true'", "", { from, id: from }));
+		assert.equal(h.events.size, 2);
+		await h.hear(presenceStanza(type, OSCAR, `boiler@${DOMAIN}`));
+		assert.equal(h.events.size, 0, type);
+	}
+	const names = Array.from({ length: MAX_OF_ONE }, (_, index) => `d${index}`);
+	const h = await bench({ devices: { boiler: BOILER, ...Object.fromEntries(names.map((name) => [name, { flow: { kind: "numeric", access: "r" } } satisfies Points])) }, access: [{ who: OSCAR, role: "viewer" }] });
+	await h.ask(sub("seqnr='1'", "", { from: OSCAR }));
+	const nodes = (some: readonly string[]): string => some.map((name) => `<node nodeId='${name}'/>`).join("");
+	const half = MAX_OF_ONE / 2;
+	assert.match((await h.ask(sub("seqnr='1'", nodes(names.slice(0, half)), { to: DOMAIN, id: "s2" })))[0]!, /<accepted /);
+	assert.match((await h.ask(sub("seqnr='1'", nodes(names.slice(half)), { to: DOMAIN, from: `${OSCAR}/b`, id: "s3" })))[0]!, /<resource-constraint /);
+	assert.match((await h.ask(sub("seqnr='1'", nodes(names.slice(half + 1)), { to: DOMAIN, from: `${OSCAR}/b`, id: "s3" })))[0]!, /<accepted /);
+	assert.match((await h.ask(sub("seqnr='2'", "", { from: `${OSCAR}/c`, id: "s4" })))[0]!, /<resource-constraint /);
+});
+
+for (const { name, xmlns, id, min, momentary, by } of DIALECTS) {
+	test(`${name}: who is away and back in turn gets no event sooner than the minimum interval says, nor sooner than ten seconds after one that came back`, async () => {
+		for (const [interval, span] of [["PT1H", 3_600_000], ["PT1S", AFTER_LOSS]] as const) {
+			const h = await bench();
+			await h.ask(sub(`${id} ${momentary} ${min}='${interval}' req='true'`, by("0.1"), { xmlns }));
+			const times: number[] = [];
+			for (let round = 0; round < 300; round++) {
+				await h.clock.advance(round < 100 ? 10 : span / 100);
+				const [event] = h.take().filter((text) => text.startsWith("<message"));
+				if (event) times.push(h.clock.now());
+				if (event) await h.hear(bounce(event));
+				await h.hear(presenceStanza(undefined, OP, `boiler@${DOMAIN}`));
+			}
+			if (name === "N") {
+				assert.equal(times.length, 1, "it has ended");
+				continue;
+			}
+			assert.ok(times.length >= 2 && times.length <= 4, `${times.length}`);
+			for (const [index, at] of times.entries()) assert.ok(index === 0 || at - times[index - 1]! >= span - 10, `${interval}: ${at - times[index - 1]!} ms`);
+		}
+	});
+}
+
+test("who says that he is gone, and is back at once, has no more room than before", async () => {
+	const h = await bench({ answers: false });
+	await h.ask(sub("seqnr='1' momentary='true'"));
+	await h.report("boiler", { temperature: "1" });
+	await h.clock.advance(LEAST_INTERVAL);
+	const [event = ""] = h.take();
+	h.windows.to(OP).sent(DEV, WINDOW - 1);
+	await h.hear(bounce(event));
+	await h.hear(presenceStanza(undefined, OP, `boiler@${DOMAIN}`));
+	await h.report("boiler", { temperature: "5" });
+	assert.deepEqual(await after(h, AFTER_LOSS), []);
+	h.windows.received(OP);
+	assert.deepEqual(temperatures(await after(h, 0)), ["5"], "and is told once he has taken what there was");
+});
+
+/** The stream takes so many stanzas, and then no more. */
+function roomFor(h: Harness, stanzas: number): void {
+	const push = h.sent.push.bind(h.sent);
+	h.sent.push = (...texts) => {
+		if (--stanzas === 0) h.room = false;
+		return push(...texts);
+	};
+}
+
+test("an event of several stanzas that is stopped in the middle goes on where it was, by the stream and by the window", async () => {
+	const points: Points = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`point ${index}`, { kind: "text", access: "r" } as const]));
+	const names = (said: readonly string[]): string[] => [...said.join("").matchAll(/'(point \d+)'/g)].map((match) => match[1]!);
+	for (const by of ["stream", "window"]) {
+		const h = await bench({ devices: { boiler: BOILER, "pump-1": points }, answers: false });
+		await h.report("pump-1", Object.fromEntries(Object.keys(points).map((name) => [name, "é".repeat(50)])));
+		await h.ask(sub("seqnr='1' req='true' all='true'", "", { to: `pump-1@${DOMAIN}` }));
+		if (by === "window") h.windows.to(OP).sent(DEV, WINDOW - 2);
+		h.take();
+		if (by === "stream") roomFor(h, 2);
+		const said = await after(h, 0);
+		assert.equal(said.length, 2, by);
+		h.room = true;
+		h.windows.received(OP);
+		const rest = await after(h, 1_000);
+		assert.equal(new Set(names([...said, ...rest])).size, 300, by);
+		assert.equal(names([...said, ...rest]).length, 300, `${by}: each is told once`);
+		assert.deepEqual([...said, ...rest].map((text) => text.includes("done='true'")), [...said, ...rest].map((_, index, all) => index === all.length - 1));
+	}
+});
+
+/** So many devices, each with a past of some twenty stanzas. */
+async function withPast(count: number): Promise<Bench & { readonly most: () => number }> {
+	const devices = Object.fromEntries(Array.from({ length: count }, (_, index) => [`d${index}`, { t: { kind: "text", access: "r" } } satisfies Points]));
+	const h = await bench({ devices: { boiler: BOILER, ...devices }, answers: false });
+	for (const id of Object.keys(devices)) {
+		const { link, source: { address } } = h.twin(id).device;
+		for (let n = 0; n < 200; n++) h.history.add(link, address, { point: "t", value: `${n} ${"x".repeat(900)}`, at: h.clock.now() - 1_000_000 + n, received: h.clock.now(), quality: "good" });
+		await h.report(id, { t: "now" });
+	}
+	let open = 0;
+	let most = 0;
+	const rows = h.history.rows.bind(h.history);
+	h.history.rows = async (...asked) => {
+		most = Math.max(most, ++open);
+		await new Promise<void>((resolve) => void h.clock.after(20, resolve)); // a journal takes a moment
+		open--;
+		return rows(...asked);
+	};
+	return Object.assign(h, { most: () => most });
+}
+
+test("events with stored values wait for room before each part, and two at a time are read for one account", async () => {
+	const h = await withPast(40);
+	const nodes = Array.from({ length: 40 }, (_, index) => `<nd id='d${index}'/>`).join("");
+	await h.ask(sub("id='1' m='true' h='true' maxAge='P1D' req='true'", nodes, { xmlns: N, to: DOMAIN, from: "alice@example.org/pc" }));
+	const said: string[] = [];
+	const messages = async (ms: number): Promise<void> => {
+		await h.clock.advance(ms);
+		said.push(...h.take().filter((text) => text.startsWith("<message")));
+	};
+	await messages(5_000);
+	assert.equal(said.length, WINDOW);
+	assert.equal(h.most(), 2);
+	for (let round = 0; round < 4; round++) {
+		h.windows.received("alice@example.org/pc");
+		await messages(5_000);
+	}
+	const told = [...said.join("").matchAll(/ v='(\d+) x/g)];
+	assert.equal(told.length, 40 * 200, "all of the past, and nothing twice");
+	assert.equal(said.filter((text) => !text.includes("more='true'")).length, 40, "each event has its end");
+});
+
+test("an event with stored values that the stream refuses in the middle goes on where it was; other rules stop it", async () => {
+	for (const { rules, whole } of [{ rules: false, whole: true }, { rules: true, whole: false }]) {
+		const h = await withPast(1);
+		await h.ask(sub("id='1' m='true' h='true' maxAge='P1D' req='true'", "<f n='t'/>", { xmlns: N, to: `d0@${DOMAIN}`, from: "alice@example.org/pc" }));
+		roomFor(h, 3);
+		const said = await after(h, 500);
+		assert.equal(said.length, 3);
+		h.room = true;
+		if (rules) h.setRules([{ who: "alice@example.org", role: "viewer", points: { d0: ["nothing"] } }]);
+		const rest = await after(h, 2_000);
+		const told = [...[...said, ...rest].join("").matchAll(/ v='(\d+) x/g)].map((match) => match[1]);
+		if (whole) assert.deepEqual(told, Array.from({ length: 200 }, (_, index) => String(index)));
+		else {
+			assert.deepEqual(rest, []);
+			assert.equal(h.events.size, 0);
+		}
+	}
+});
+
+test("who answers no ping for ten minutes is away: X waits for him, N has ended", async () => {
+	for (const { name, xmlns, id, momentary, by } of DIALECTS) {
+		const h = await bench({ answers: false });
+		await h.ask(sub(`${id} ${momentary} req='true'`, by("0.1"), { xmlns }));
+		assert.equal((await after(h, 0)).length, 1);
+		await h.clock.advance(30_000 + GONE_AFTER);
+		h.take();
+		await h.report("boiler", { temperature: "90" });
+		assert.deepEqual(await after(h), [], name);
+		assert.equal(h.events.size, name === "X" ? 1 : 0);
+		await h.hear(presenceStanza(undefined, OP, `boiler@${DOMAIN}`));
+		assert.deepEqual(temperatures(await after(h)), name === "X" ? ["90"] : []);
+	}
+});
+
+test("the id of an event is unguessable, and says nothing of what others get", async () => {
+	const h = await bench();
+	const clients = ["a", "b"].map((name) => `${OSCAR}/${name}`);
+	for (const from of clients) await h.ask(sub("seqnr='1' momentary='true'", "", { from, id: from }));
+	await h.ask(sub("seqnr='1' momentary='true'", "", { from: clients[1]!, to: `pump-1@${DOMAIN}`, id: "p" }));
+	for (const value of ["1", "2"]) {
+		await h.report("pump-1", { flow: value });
+		await h.clock.advance(LEAST_INTERVAL);
+	}
+	await h.report("boiler", { temperature: "90" });
+	await h.clock.advance(LEAST_INTERVAL);
+	const ids = h.take().map((text) => parseStanza(text).attrs["id"]!.split("-"));
+	assert.deepEqual(ids.map(([, number]) => number), ["1", "2", "1", "1"]);
+	assert.equal(new Set(ids.map(([key]) => key)).size, 3, "a key of newId() for each subscription");
 });

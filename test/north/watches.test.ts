@@ -300,7 +300,214 @@ test("a removed device takes its watches with it; what was posted still arrives"
 	assert.deepEqual([w.size, outbox.watches(), h.clock.pending > 0], [0, [], true]);
 	h.room = true;
 	await h.clock.advance(1_000);
+	assert.deepEqual((await told()).map((text) => text.split("\n").map((line) => line.replace(/^.*UTC: /, "")).join("|")), ["temperature 30 °C (was 21.9)", "weather is no longer here; the watch of temperature has ended"]);
+});
+
+test("whoever watched a device that is gone is told once for each point that he may read, whatever the disk says at first", async () => {
+	const { h, told, say, watches: w, outbox } = await watching("watch temperature");
+	await say("watch humidity");
+	await say("watch temperature", BOB);
+	h.setRules([...RULES.filter(({ who }) => who !== "bob@partner.example"), { who: "bob@partner.example", role: "viewer", points: { weather: ["humidity"] } }]);
+	outbox.broken = true;
+	await h.remove("weather");
+	outbox.broken = false;
+	await h.clock.advance(60_000);
+	assert.deepEqual((await told()).flatMap((text) => text.split("\n").map((line) => line.replace(/^.*UTC: /, ""))), ["weather is no longer here; the watch of temperature has ended", "weather is no longer here; the watch of humidity has ended"]);
+	assert.deepEqual([w.size, outbox.watches(), outbox.posted.length], [0, [], 2]);
+});
+
+test("devices that change places take their watches with them: nothing ends, and nothing is told of the other", async () => {
+	const points = { t: { kind: "numeric", access: "r" } } as const;
+	const { h, say, told, watches: w, outbox } = desk(undefined, { devices: { a: points, b: points } });
+	for (const id of ["a", "b"]) {
+		await h.state(id, "online");
+		await h.report(id, { t: id === "a" ? "1" : "2" });
+	}
+	await say("watch t every 1d", ALICE, `a@${DOMAIN}`);
+	await say("watch t by 5", ALICE, `b@${DOMAIN}`);
+	await h.clock.advance(10_000);
+	const [a, b] = [h.twin("a"), h.twin("b")];
+	h.registry.configure([{ link: "test", address: "a", id: "b" }, { link: "test", address: "b", id: "a" }]);
+	for (const twin of [a, b]) {
+		const from = twin.device.id;
+		for (const module of h.modules) module.renamed?.(from, twin);
+		for (const module of h.modules) module.removed?.(twin);
+		h.registry.free(twin);
+	}
+	for (const address of ["a", "b"]) {
+		const { twin } = h.registry.announce("test", { address, points }, h.clock.now());
+		for (const module of h.modules) module.added?.(twin);
+	}
+	await settle();
+	assert.deepEqual([a.device.id, b.device.id, w.size], ["b", "a", 2]);
+	assert.deepEqual(outbox.watches().map(({ device, point, by, every }) => [device, point, by, every]).sort(), [["a", "", undefined, undefined], ["a", "t", 5, undefined], ["b", "", undefined, undefined], ["b", "t", undefined, 86_400_000]]);
+	assert.deepEqual(await told(), []);
+	await h.report("b", { t: "1.5" });
+	await h.report("a", { t: "2.5" });
+	assert.deepEqual(await told(), ["t 1.5 (was 1)"]);
+	await h.remove("a");
+	assert.equal(w.size, 1, "the registry knows it under its address");
+});
+
+test("a device that has lost its id and gets no other takes its watches with it, and not those of who has its id now", async () => {
+	const points = { t: { kind: "numeric", access: "r" } } as const;
+	const { h, say, told, watches: w, outbox } = desk(undefined, { devices: { a: points, b: points } });
+	await say("watch t", ALICE, `a@${DOMAIN}`);
+	await say("watch t", BOB, `b@${DOMAIN}`);
+	await say("watch t", ALICE, `b@${DOMAIN}`);
+	const a = h.twin("a");
+	for (const event of ["renamed", "removed", "free", "b gets the id", "removed"] as const) {
+		if (event === "renamed") for (const module of h.modules) module.renamed?.("a", a);
+		else if (event === "removed") for (const module of h.modules) module.removed?.(a);
+		else if (event === "free") h.registry.free(a);
+		else {
+			const b = h.twin("b");
+			for (const module of h.modules) module.renamed?.("b", b);
+			for (const module of h.modules) module.removed?.(b);
+			h.registry.free(b);
+			h.registry.configure([{ link: "test", address: "b", id: "a" }]);
+			for (const module of h.modules) module.added?.(h.registry.announce("test", { address: "b", points }, h.clock.now()).twin);
+		}
+		await settle();
+	}
+	assert.deepEqual(await told(), ["a is no longer here; the watch of t has ended"]);
+	assert.equal(w.size, 1);
+	assert.deepEqual(outbox.watches().map(({ who, device, point }) => [who, device, point]).sort(), [["alice@example.org", "a", ""], ["alice@example.org", "a", "t"]]);
+});
+
+test("when the rules come back, a watch tells at once what has changed meanwhile, and nothing that has gone back", async () => {
+	const { h, say, told } = desk();
+	await h.report("weather", { temperature: "20" });
+	await say("watch temperature", BOB);
+	await h.clock.advance(10_000);
+	for (const [meanwhile, expected] of [[["30", "20"], []], [["30"], ["temperature 30 °C (was 20)"]]] as const) {
+		h.setRules(RULES.filter(({ who }) => who !== "bob@partner.example"));
+		for (const module of h.modules) module.accessChanged?.();
+		for (const value of meanwhile) await h.report("weather", { temperature: value });
+		await h.clock.advance(20_000);
+		assert.deepEqual(await told(), []);
+		h.setRules(RULES);
+		for (const module of h.modules) module.accessChanged?.();
+		assert.deepEqual(await told(), expected);
+	}
+});
+
+test("who is named by no rule for a week loses his watches; at the start at once", async () => {
+	const outbox = new MemoryOutbox();
+	const { h, say, watches: w } = desk(outbox);
+	const without = RULES.filter(({ who }) => who !== "bob@partner.example");
+	const access = (rules: typeof RULES): void => {
+		h.setRules(rules);
+		for (const module of h.modules) module.accessChanged?.();
+	};
+	await say("watch temperature", BOB);
+	access(without);
+	await h.clock.advance(6.9 * 86_400_000);
+	access(RULES);
+	await h.clock.advance(2 * 86_400_000);
+	assert.equal(w.size, 1);
+	access(without);
+	await h.clock.advance(7 * 86_400_000);
+	assert.deepEqual([w.size, outbox.watches(), h.clock.pending], [0, [], 0]);
+	access(RULES);
+	await say("watch temperature", BOB);
+	await say("watch temperature");
+	const next = desk(outbox, { online: false, access: without });
+	await next.h.connect();
+	assert.deepEqual([next.watches.size, outbox.watches().map(({ who }) => who)], [1, ["alice@example.org", "alice@example.org"]]);
+	next.watches.gone("alice@example.org");
+	await settle();
+	assert.deepEqual([next.watches.size, outbox.watches()], [0, []]);
+});
+
+test("a change after the clock was set back is told", async () => {
+	for (const isRestarted of [false, true]) {
+		const outbox = new MemoryOutbox();
+		let d = desk(outbox);
+		await d.h.report("weather", { temperature: "21" });
+		await d.say("watch temperature");
+		await d.h.clock.advance(10_000);
+		await d.h.report("weather", { temperature: "22" });
+		assert.equal((await d.told()).length, 1);
+		if (isRestarted) {
+			d = desk(outbox);
+			await d.h.clock.advance(10_000);
+		}
+		d.h.clock.jump(-3_000);
+		await d.h.clock.advance(500);
+		await d.h.report("weather", { temperature: "80" });
+		await d.h.clock.advance(10_000);
+		assert.match((await d.told()).join("|"), /^temperature 80 °C \(was 22[^|]*$/);
+	}
+});
+
+test("a hundred watches are the most of one person however fast he types them", async () => {
+	const points = Object.fromEntries(Array.from({ length: 150 }, (_, n) => [`p${n}`, { kind: "numeric", access: "r" } as const]));
+	const { h, watches: w, outbox } = desk(undefined, { devices: { weather: points } });
+	let write = (): void => {};
+	outbox.until = new Promise((resolve) => (write = resolve));
+	const begun = Object.keys(points).map((point) => w.of("alice@example.org").begin(h.twin("weather"), point, {}));
+	write();
+	const results = await Promise.allSettled(begun);
+	assert.deepEqual([w.size, results.filter(({ status }) => status === "rejected").length], [100, 50]);
+});
+
+test("what is typed or happens while a watch is being written counts: unwatch ends it, and a device that goes keeps none", async () => {
+	for (const isRemoved of [false, true]) {
+		const { h, watches: w, outbox } = desk();
+		const own = w.of("alice@example.org");
+		const twin = h.twin("weather");
+		let write = (): void => {};
+		outbox.until = new Promise((resolve) => (write = resolve));
+		const begun = own.begin(twin, "temperature", {});
+		const ended = isRemoved ? h.remove("weather").then(() => "removed") : own.end(twin, "temperature");
+		await settle();
+		outbox.until = undefined;
+		write();
+		if (isRemoved) await assert.rejects(begun, /"weather" is no longer here/);
+		else assert.match(await begun, /^watching temperature/);
+		assert.equal(await ended, isRemoved ? "removed" : "no longer watching temperature");
+		await settle();
+		assert.deepEqual([w.size, outbox.watches()], [0, []]);
+	}
+});
+
+test("a letter is not posted again when only what was told could not be kept: it may have arrived by then", async () => {
+	const { h, told, outbox } = await watching("watch temperature");
+	await h.clock.advance(10_000);
+	outbox.watchesBroken = true;
+	await h.report("weather", { temperature: "30" });
 	assert.deepEqual(await told(), ["temperature 30 °C (was 21.9)"]);
+	await h.clock.advance(60_000);
+	assert.deepEqual(await told(), []);
+	outbox.watchesBroken = false;
+	await h.clock.advance(5_000);
+	assert.equal(outbox.posted.length, 1);
+	const told30 = outbox.watches().find(({ point }) => point === "temperature")?.told?.value;
+	assert.equal(typeof told30 === "object" ? told30.text : told30, "30");
+});
+
+test("a device that is blocked does not silence the repetitions of another", async () => {
+	const { h, say, outbox } = await watching("watch temperature every 1h");
+	await h.state("pump-1", "online");
+	await h.report("pump-1", { flow: "3" });
+	await h.clock.advance(90_000);
+	await say("watch flow every 1h", ALICE, `pump-1@${DOMAIN}`);
+	const flows: string[] = [];
+	for (let minute = 0; minute < 300; minute++) {
+		await h.clock.advance(60_000);
+		for (const raw of h.take()) {
+			const { from, to, id } = parseStanza(raw).attrs;
+			if (!raw.includes("<request")) continue;
+			if (from === WEATHER) await h.hear(`<message type='error' from='${to}' to='${from}' id='${id}'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>`);
+			else {
+				flows.push(raw);
+				await h.hear(`<message from='${to}/phone' to='${from}' id='r${++serial}'><received xmlns='urn:xmpp:receipts' id='${id}'/></message>`);
+			}
+		}
+	}
+	assert.equal(flows.length, 5);
+	assert.equal(outbox.kept.filter(({ device }) => device === "weather").length, 1);
 });
 
 test("one person keeps a hundred watches at most", async () => {

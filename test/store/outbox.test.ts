@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import type { Letter, Waiting } from "../../src/core/outbox.js";
+import { OutboxTable } from "../../src/store/outbox-table.js";
+import { Sqlite } from "../../src/store/sqlite.js";
+import { DATABASE_FILE } from "../../src/store/store.js";
 import { FakeClock } from "../fakes/clock.js";
 import { MemoryLog } from "../fakes/log.js";
 import { folderFor, MODES, open } from "./open.js";
@@ -48,4 +52,57 @@ test("a letter that nobody took is given up when it is too old", async (t) => {
 	await clock.advance(60_000);
 	assert.equal(ids(await store.outbox.next("romeo@example.org", 9)), "b");
 	assert.equal(store.counters().lettersExpired, 1);
+});
+
+test("when the outbox is full, whoever has most in it loses his oldest letters: nobody else's go", async (t) => {
+	const store = await open(t, { folder: folderFor(t), outbox: { keep: 1e12, limit: 100_000 } });
+	for (const id of ["a", "b", "c"]) await store.outbox.post(letter(id));
+	await store.outbox.post(letter("j", { to: "juliet@example.org", urgent: true }));
+	await Promise.all(Array.from({ length: 600 }, (_, n) => store.outbox.post(letter(`e${n}`, { to: "away@example.net", urgent: n === 0, body: "x".repeat(100) }))));
+	await store.outbox.assign(["e598"], "s1");
+	await store.outbox.post(letter("big", { to: "large@example.org", body: "x".repeat(3_000) })); // its own queue is no larger than his
+	assert.equal(ids(await store.outbox.next("romeo@example.org", 9)), "a,b,c");
+	assert.equal(ids(await store.outbox.next("juliet@example.org", 9)), "j");
+	assert.equal(ids(await store.outbox.next("large@example.org", 9)), "big");
+	const left = await store.outbox.next("away@example.net", 999);
+	assert.deepEqual([left[0]!.id, left.at(-1)!.id, left.length + 1 + store.counters().lettersLost], ["e0", "e599", 600]);
+	assert.deepEqual((await store.outbox.queues()).reduce((sum, { letters }) => sum + letters, 0), store.counters().letters);
+});
+
+test("queues of the same size lose the same: the limit may become a tenth", async (t) => {
+	const folder = folderFor(t);
+	const before = await open(t, { folder });
+	for (let n = 0; n < 200; n++) await before.outbox.post(letter(`l${n}`, { to: `r${n % 4}@example.org`, body: "x".repeat(100) }));
+	const after = await open(t, { folder, outbox: { keep: 1e12, limit: 8_000 } });
+	await after.outbox.post(letter("new"));
+	const queues = await after.outbox.queues();
+	assert.deepEqual(queues.map(({ to }) => to), ["r0@example.org", "r1@example.org", "r2@example.org", "r3@example.org", "romeo@example.org"]);
+	const sizes = queues.slice(0, 4).map(({ letters }) => letters);
+	assert.ok(Math.max(...sizes) - Math.min(...sizes) <= 1 && sizes[0]! > 3, sizes.join());
+	assert.equal(ids(await after.outbox.next("r3@example.org", 99)).split(",").at(-1), "l199");
+});
+
+test("devices may be left out of what is next, however many letters they have", async (t) => {
+	const folder = folderFor(t);
+	const store = await open(t, { folder });
+	for (let n = 0; n < 50; n++) await store.outbox.post(letter(`l${n}`));
+	await store.outbox.post(letter("p", { device: "pump" }));
+	await store.close();
+	const db = Sqlite.open(join(folder, DATABASE_FILE), () => true);
+	t.after(() => db.close());
+	const table = new OutboxTable(db);
+	assert.equal(ids(table.next("romeo@example.org", 5, ["boiler"])), "p");
+	assert.equal(ids(table.next("romeo@example.org", 5, ["boiler", "pump"])), "");
+	assert.equal(ids(table.next("romeo@example.org", 2)), "l0,l1");
+});
+
+test("a letter and what was told by it, written in one turn, are one transaction: neither is there without the other", async (t) => {
+	const store = await open(t, { folder: folderFor(t), thread: true });
+	await store.outbox.post(letter("warm"));
+	for (let n = 0; n < 20; n++) {
+		if (n % 2 === 0) void store.outbox.post(letter(`busy ${n}`)); // a batch may be on its way already
+		const before = store.counters().transactions;
+		await Promise.all([store.outbox.post(letter(`l${n}`)), store.putWatch({ who: "romeo@example.org", device: "boiler", point: `p${n}` })]);
+		assert.equal(store.counters().transactions, before + 1);
+	}
 });

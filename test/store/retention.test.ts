@@ -54,3 +54,14 @@ test("beyond its limit the journal loses its oldest rows of every series, and sa
 	}
 	assert.equal(log.lines.filter((line) => /the oldest readings are deleted, it begins at 2026-/.test(line)).length, 1);
 });
+
+test("letters and descriptions take no room from the journal: its limit is its own", async (t) => {
+	const clock = new FakeClock();
+	const store = await open(t, { folder: folderFor(t), clock, limit: 200_000, keep: 1e14, thread: false });
+	await store.append(Array.from({ length: 500 }, (_, each) => entry("21.50", clock.now() + each)));
+	await Promise.all(Array.from({ length: 2_000 }, (_, each) => store.outbox.post({ id: `letter-${each}`, to: "alice@example.org", device: "b1", urgent: false, at: each, body: "x".repeat(300) })));
+	store.describe("farm", { topic: "homeassistant/sensor/a/config", payload: new Uint8Array(500_000), retained: true });
+	await tend(store, clock);
+	await tend(store, clock);
+	assert.deepEqual([(await store.extent(span)).rows, store.counters().pruned, store.counters().letters], [500, 0, 2_000]);
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import Database from "libsql";
@@ -152,6 +152,16 @@ test("Store brings back what the journal knows better than the twins that were w
 	assert.deepEqual(found!.readings.map(({ point, value }) => [point, textOf(value)]).sort(), [["output", "true"], ["setpoint", "21.00"]]);
 });
 
+test("Store brings back the readings of a place whose twin was not written yet, by its address", async (t) => {
+	const folder = folderFor(t);
+	const store = await open(t, { folder, keep: 1e14 });
+	await store.append([entry("20.0", 5, { point: "setpoint", address: "0x01" }), entry("21.0", 9, { point: "setpoint", address: "0x01" }), entry(true, 9, { point: "output", address: "0x01" })]);
+	// No close: it was killed before the first flush.
+	const [found, ...others] = (await open(t, { folder, keep: 1e14 })).twins();
+	assert.deepEqual([found!.link, found!.address, found!.announcement, others], ["farm", "0x01", undefined, []]);
+	assert.deepEqual(found!.readings.map(({ point, value }) => [point, textOf(value)]).sort(), [["output", "true"], ["setpoint", "21.0"]]);
+});
+
 test("Store writes a twin seldom whose readings are all in the journal, and at once when it is described anew", async (t) => {
 	const folder = folderFor(t);
 	const clock = new FakeClock();
@@ -256,3 +266,41 @@ test("restoreDatabase() refuses a backup with damaged pages", async (t) => {
 	assert.throws(() => restoreDatabase(backup, folder, 5), { fault: "store-failed", message: /malformed|check of its pages/ });
 });
 
+test("restoreDatabase() leaves the old database where it was when it fails at the last moment", async (t) => {
+	const folder = folderFor(t);
+	const store = await open(t, { folder, thread: false });
+	await store.backup(join(folder, "backup"));
+	await store.putSubscription({ device: "boiler", contact: "alice@example.org", ...flags });
+	await store.close();
+	rmSync(join(folder, "jidway.sqlite-shm"), { force: true });
+	mkdirSync(join(folder, "jidway.sqlite-shm")); // cannot be taken away
+	assert.throws(() => restoreDatabase(join(folder, "backup"), folder, 5), { fault: "store-failed" });
+	assert.deepEqual(readdirSync(folder).filter((file) => /restoring|replaced/.test(file)), []);
+	rmdirSync(join(folder, "jidway.sqlite-shm"));
+	assert.equal((await open(t, { folder })).subscriptions().length, 1);
+});
+
+test("restoreDatabase() leaves no log of the old database beside the new one, and the old one is whole without it", async (t) => {
+	const folder = folderFor(t);
+	const store = await open(t, { folder, thread: false });
+	await store.backup(join(folder, "backup"));
+	await store.putSubscription({ device: "boiler", contact: "alice@example.org", ...flags });
+	const killed = join(folder, "killed");
+	mkdirSync(killed);
+	for (const suffix of ["", "-wal"]) copyFileSync(join(folder, `jidway.sqlite${suffix}`), join(killed, `jidway.sqlite${suffix}`));
+	const { aside } = restoreDatabase(join(folder, "backup"), killed, 5);
+	assert.deepEqual(readdirSync(killed).sort(), ["jidway.sqlite", "jidway.sqlite.replaced-5"]);
+	assert.equal((await open(t, { folder: killed })).subscriptions().length, 0);
+	const old = new Database(aside!);
+	assert.equal(old.prepare("SELECT * FROM subscription").raw().all().length, 1);
+	old.close();
+});
+
+test("restoreDatabase() refuses a database with its log beside it: what is in the log would be lost", async (t) => {
+	const folder = folderFor(t);
+	const store = await open(t, { folder, thread: false });
+	await store.putSubscription({ device: "boiler", contact: "alice@example.org", ...flags });
+	for (const suffix of ["", "-wal"]) copyFileSync(join(folder, `jidway.sqlite${suffix}`), join(folder, `copy${suffix}`));
+	assert.throws(() => restoreDatabase(join(folder, "copy"), join(folder, "new"), 5), { fault: "store-failed", message: /found its log ".*copy-wal" beside it, wanted a backup/ });
+	assert.equal(readdirSync(folder).includes("new"), false);
+});

@@ -103,3 +103,15 @@ test("ask() ends when its signal aborts, and before it sends if that was earlier
 	await assert.rejects(requests.ask(question, { signal: stop.signal }), refusal("undefined-condition"));
 	assert.deepEqual([sent.length, clock.pending], [1, 0]);
 });
+
+test("a fifth of the questions is kept for those that ask for it", async () => {
+	const { requests } = setUp(10);
+	const refused = async (reserved: boolean): Promise<void> => assert.rejects(requests.ask(question, { reserved }), refusal("resource-constraint"));
+	const open = Array.from({ length: 8 }, () => requests.ask(question));
+	await refused(false);
+	for (let count = 0; count < 2; count++) open.push(requests.ask(question, { reserved: true }));
+	await refused(true);
+	const failed = Promise.all(open.map((asking) => assert.rejects(asking, refusal("recipient-unavailable"))));
+	requests.failAll("the stream was lost");
+	await failed;
+});

@@ -1,11 +1,13 @@
 // RFC 6121 §5: messages, as a conversation with a device.
 // With XEP-0184 (Message Delivery Receipts, 1.4.0), XEP-0085 (Chat State Notifications, 2.1), XEP-0308 (Last Message Correction, 1.2.1).
 // Source: https://www.rfc-editor.org/rfc/rfc6121#section-5 and https://xmpp.org/extensions/
+import { createHash } from "node:crypto";
 import type { Millis, UnixMillis } from "../../core/clock.js";
 import { type Element, xml } from "../../xmpp/xml.js";
 import type { Incoming, Verbs, XepModule } from "../module.js";
 import type { Watches } from "../watches.js";
 import { type Answer, type Speaker, talkToDevice, talkToGateway } from "./conversation.js";
+import { HistoryTurns } from "./history.js";
 import { bodyOf, isCorrection, isDelayed, isEncrypted } from "./guards.js";
 
 const NS_RECEIPTS = "urn:xmpp:receipts";
@@ -18,6 +20,8 @@ const PENDING_AFTER: Millis = 700;
 const REMEMBER_FOR: Millis = 5 * 60_000;
 /** Senders and message ids kept; the oldest are forgotten first. */
 const MAX_REMEMBERED = 2_000;
+/** A longer thread or message id is not repeated in an answer: RFC 6121 §5.2.5 wants a UUID, and clients send no more. */
+const MAX_ECHOED = 256;
 const ONCE_A_DAY: Millis = 24 * 3_600_000;
 
 export interface ChatOptions {
@@ -30,6 +34,7 @@ export interface ChatOptions {
 export function chat(verbs: Verbs, { newId, watches }: ChatOptions): XepModule {
 	const executed = new Remembered(MAX_REMEMBERED);
 	const toldOfEncryption = new Remembered(MAX_REMEMBERED);
+	const histories = new HistoryTurns();
 	const features = ["urn:xmpp:receipts", NS_CHAT_STATES, NS_CORRECT];
 	return { features: { device: features, gateway: features }, message };
 
@@ -40,7 +45,7 @@ export function chat(verbs: Verbs, { newId, watches }: ChatOptions): XepModule {
 		if (!incoming.letIn) return true; // silence: for him there is nobody here (design §3.3)
 		const now = verbs.clock.now();
 		const messageId = stanza.attrs["id"];
-		const again = messageId !== undefined && executed.seen(`${who}\n${incoming.to}\n${messageId}`, now, REMEMBER_FOR);
+		const again = messageId !== undefined && executed.seen(keyOf(who, incoming.to, messageId), now, REMEMBER_FOR);
 		acknowledge(incoming);
 		if (again) return true; // delivered twice, executed once
 		const late = isDelayed(stanza);
@@ -56,7 +61,7 @@ export function chat(verbs: Verbs, { newId, watches }: ChatOptions): XepModule {
 	}
 
 	function answer(incoming: Incoming, line: string, late: boolean): void {
-		const speaker: Speaker = { who: incoming.who, mayCommand: late ? "This message was delayed on its way, so nothing was set: send it again if you still want it" : true, ...(watches && { watches: watches.of(incoming.who) }) };
+		const speaker: Speaker = { who: incoming.who, histories, mayCommand: late ? "This message was delayed on its way, so nothing was set: send it again if you still want it" : true, ...(watches && { watches: watches.of(incoming.who) }) };
 		const answered: Answer = incoming.twin ? talkToDevice(verbs, incoming.twin, speaker, line) : talkToGateway(verbs, speaker, line);
 		const { ending } = answered;
 		if (!ending) return void say(incoming, answered.text);
@@ -71,7 +76,7 @@ export function chat(verbs: Verbs, { newId, watches }: ChatOptions): XepModule {
 	/** XEP-0184 §5: the gateway has taken the message; whether the device obeys is said in words. */
 	function acknowledge({ stanza, from, to }: Incoming): void {
 		const id = stanza.attrs["id"];
-		if (id === undefined || !stanza.child("request", NS_RECEIPTS) || isDelayed(stanza)) return;
+		if (id === undefined || id.length > MAX_ECHOED || !stanza.child("request", NS_RECEIPTS) || isDelayed(stanza)) return;
 		verbs.say(xml("message", { from: to, to: from, type: stanza.attrs["type"], id: newId() }, xml("received", { xmlns: NS_RECEIPTS, id })));
 	}
 
@@ -81,11 +86,16 @@ export function chat(verbs: Verbs, { newId, watches }: ChatOptions): XepModule {
 		const thread = stanza.child("thread")?.text();
 		verbs.say(xml("message", { from: to, to: from, type: stanza.attrs["type"], id },
 			xml("body", {}, text),
-			thread === undefined ? undefined : xml("thread", {}, thread),
+			thread === undefined || thread.length > MAX_ECHOED ? undefined : xml("thread", {}, thread),
 			replaces === undefined ? undefined : xml("replace", { xmlns: NS_CORRECT, id: replaces }),
 			wantsStates(stanza) ? xml(state, { xmlns: NS_CHAT_STATES }) : undefined));
 		return id;
 	}
+}
+
+/** Of a message, in as many bytes however long its id is. */
+function keyOf(who: string, to: string, id: string): string {
+	return createHash("sha1").update([who, to, id].join("\0")).digest("base64");
 }
 
 /** XEP-0085 §5.1: states are only for who sends them. */

@@ -7,7 +7,8 @@ import type { Request, Route, Verbs } from "../module.js";
 import { formatDateTime } from "../readout/datetime.js";
 import { DATA_SOURCE, MAX_NAMES, type NodeRef, parseNode, short } from "../readout/nodes.js";
 import { checkCommand, commandForm, executeForm, SET } from "./node-commands.js";
-import { type EventEncoder, type EventName, EVENTS, MAX_TTL, type Subscribers } from "./subscribers.js";
+import { type EventName, EVENTS } from "./news.js";
+import { type EventEncoder, MAX_TTL, type Subscribers } from "./subscribers.js";
 import { checkSource, derivesFrom, type Detail, detailOf, flagOf, hasNode, inheritanceOf, nodeInfo, type NodeInfo, type NodeMessage, nodesFor, twinOf, wholeList } from "./topology.js";
 
 /** In the order in which a client should prefer them. */

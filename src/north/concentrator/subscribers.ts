@@ -1,7 +1,8 @@
 // Neuro-Foundation Concentrator, "Subscriptions" and "Events": who is told what becomes of the nodes
+// More than 300 lines: who is told, of what, and at which pace, is one state of each subscriber.
 // Source: https://neuro-foundation.io/Concentrator.md
 import { GATEWAY_ID } from "../../core/access.js";
-import type { Millis, UnixMillis } from "../../core/clock.js";
+import type { Millis } from "../../core/clock.js";
 import type { Device } from "../../core/device.js";
 import { GatewayError } from "../../core/errors.js";
 import type { Twin } from "../../core/twin.js";
@@ -9,13 +10,10 @@ import { bare, resourcepart } from "../../xmpp/jid.js";
 import { type Element, xml } from "../../xmpp/xml.js";
 import type { Incoming, Request, Verbs } from "../module.js";
 import type { Windows } from "../window.js";
+import { type EventName, merged, type News, unsure } from "./news.js";
 import { type Detail, nodeInfo, type NodeInfo, sightOf } from "./topology.js";
 
 const NS_HINTS = "urn:xmpp:hints";
-
-/** What can be subscribed to. Our nodes have no order of their own, so none ever moves. */
-export const EVENTS = ["nodeAdded", "nodeUpdated", "nodeStatusChanged", "nodeRemoved", "nodeMovedUp", "nodeMovedDown"] as const;
-export type EventName = (typeof EVENTS)[number];
 
 /** All accounts together: each event is looked at for each of them. */
 export const MAX_SUBSCRIBERS = 500;
@@ -32,14 +30,6 @@ const BETWEEN: Millis = 50;
 const RETRY: Millis = 1_000;
 /** The subscriber has no room: it is looked again after this long, should nobody say that he has. */
 const LOOK_AGAIN: Millis = 60_000;
-
-/** Something that became of one node; told as the node is when it is told. */
-export interface News {
-	readonly event: "nodeAdded" | "nodeUpdated" | "nodeStatusChanged" | "nodeRemoved";
-	readonly at: UnixMillis;
-	/** The id of a node that had another one before. */
-	readonly before?: string;
-}
 
 /** Writes one event in one vocabulary; `node` is nothing for what was removed. */
 export type EventEncoder = (news: News, id: string, node: NodeInfo | undefined) => Element;
@@ -60,6 +50,12 @@ interface Subscriber {
 	from: string;
 	events: ReadonlySet<EventName>;
 	detail: Detail;
+	/** Begins the ids of its stanzas, `<key>-<number>`: nobody else can know it, and nobody sees what others get. */
+	readonly id: string;
+	/** Stanzas so far. */
+	count: number;
+	/** By node id, what was sent and may not have arrived, with the number of its stanza in his window; oldest first. Never more than are on their way. */
+	readonly sent: Map<string, { readonly news: News; readonly number: number }>;
 	/** By node id: the newest wins, so that an outage of a thousand devices, and their return, are no two thousand stanzas. */
 	readonly news: Map<string, News>;
 	isWaiting: boolean;
@@ -71,18 +67,19 @@ interface Subscriber {
 export class Subscribers {
 	readonly #verbs: Verbs;
 	readonly #windows: Windows;
+	readonly #newId: () => string;
 	/** The rules by which each has been told so far. */
 	#access: Verbs["access"];
 	readonly #all = new Map<string, Subscriber>();
 	/** How each device was described when it was last announced. */
 	readonly #known = new WeakMap<Twin, Device>();
-	#count = 0;
 
-	constructor(verbs: Verbs, windows: Windows) {
+	constructor(verbs: Verbs, windows: Windows, newId: () => string) {
 		this.#verbs = verbs;
 		this.#windows = windows;
+		this.#newId = newId;
 		this.#access = verbs.access;
-		windows.onGone((from) => this.gone({ from, id: GATEWAY_ID }));
+		windows.onGone((jid) => this.#dropAll(jid));
 		for (const twin of verbs.registry.all()) this.#known.set(twin, twin.device);
 	}
 
@@ -98,7 +95,7 @@ export class Subscribers {
 			if (events.size === 0) return;
 			if (this.#all.size >= MAX_SUBSCRIBERS) throw new GatewayError("busy", `Cannot subscribe: there are ${MAX_SUBSCRIBERS} subscribers already; try again later`);
 			if ([...this.#all.values()].filter((other) => other.who === who).length >= MAX_OF_ACCOUNT) throw new GatewayError("busy", `Cannot subscribe: you have ${MAX_OF_ACCOUNT} subscriptions already; end one`);
-			subscriber = { jid: from, who, encode, from: to, events, detail, news: new Map(), isWaiting: false, cancelExpiry: () => {}, cancelTelling: () => {} };
+			subscriber = { jid: from, who, encode, from: to, events, detail, id: this.#newId(), count: 0, sent: new Map(), news: new Map(), isWaiting: false, cancelExpiry: () => {}, cancelTelling: () => {} };
 			this.#all.set(key, subscriber);
 		}
 		subscriber.from = to;
@@ -145,7 +142,13 @@ export class Subscribers {
 		this.#ofDevice(twin, "nodeRemoved");
 	}
 
-	/** An event that came back, or a presence that says he is gone. */
+	/** A stanza came back. Whatever is no event of ours to this client, a letter to his account perhaps, says nothing of him. */
+	bounced({ stanza, from, id: ours }: Pick<Incoming, "stanza" | "from" | "id">): void {
+		const { id = "" } = stanza.attrs;
+		if (ours === GATEWAY_ID && [...this.#all.values()].some((subscriber) => subscriber.jid === from && id.startsWith(`${subscriber.id}-`))) this.#dropAll(from);
+	}
+
+	/** A presence says that he is gone. */
 	gone({ from, id }: Pick<Incoming, "from" | "id">): void {
 		if (id !== GATEWAY_ID) return;
 		for (const [key, { jid }] of this.#all) if (jid === from || (resourcepart(from) === "" && bare(jid) === from)) this.#drop(key);
@@ -168,9 +171,31 @@ export class Subscribers {
 		}
 	}
 
-	/** What became of the nodes meanwhile is told now. */
+	/** What became of the nodes meanwhile is told now, and again what may have been lost with the stream. */
 	connected(): void {
-		for (const [key, subscriber] of this.#all) this.#begin(key, subscriber);
+		for (const [key, subscriber] of this.#all) {
+			this.#settle(subscriber);
+			const { sent, news, events } = subscriber;
+			const later = [...news];
+			news.clear();
+			for (const [id, { news: lost }] of sent) news.set(id, lost);
+			for (const [id, each] of later) {
+				const lost = news.get(id);
+				news.delete(id);
+				news.set(id, lost ? unsure(lost, each, events) : each);
+			}
+			sent.clear();
+			this.#begin(key, subscriber);
+		}
+	}
+
+	/** What he has taken is not told again. */
+	#settle({ jid, sent }: Subscriber): void {
+		const { taken } = this.#windows.to(jid);
+		for (const [id, { number }] of sent) {
+			if (number > taken) return;
+			sent.delete(id);
+		}
 	}
 
 	disconnected(): void {
@@ -223,8 +248,9 @@ export class Subscribers {
 	}
 
 	#send(key: string, subscriber: Subscriber): void {
-		const { news, who, jid, from } = subscriber;
+		const { news, sent, who, jid, from, events } = subscriber;
 		if (!this.#verbs.access.knows(who)) return this.#drop(key); // the rules are others now
+		this.#settle(subscriber);
 		const window = this.#windows.to(jid);
 		for (const [id, each] of [...first(news, Math.min(AT_ONCE, window.room))]) {
 			const stanza = this.#stanza(subscriber, id, each);
@@ -233,7 +259,10 @@ export class Subscribers {
 				return;
 			}
 			news.delete(id);
-			if (stanza) window.sent(from);
+			if (!stanza) continue;
+			const lost = sent.get(id)?.news;
+			sent.delete(id);
+			sent.set(id, { news: lost ? unsure(lost, each, events) : each, number: window.sent(from) });
 		}
 		if (news.size === 0) return;
 		if (window.room > 0) return this.#later(key, subscriber, BETWEEN);
@@ -250,12 +279,18 @@ export class Subscribers {
 	}
 
 	/** Nothing for what he does not want any more, or may not see any more. */
-	#stanza({ jid, who, from, events, detail, encode }: Subscriber, id: string, news: News): Element | undefined {
+	#stanza(subscriber: Subscriber, id: string, news: News): Element | undefined {
+		const { jid, who, from, events, detail, encode } = subscriber;
 		if (!events.has(news.event)) return undefined;
 		const twin = news.event === "nodeRemoved" ? undefined : this.#verbs.registry.find(id);
 		if (news.event !== "nodeRemoved" && (!twin || !this.#verbs.access.maySee(who, id, twin.device.points))) return undefined;
 		const payload = encode(news, id, twin && nodeInfo(twin, who, detail, this.#verbs));
-		return xml("message", { from, to: jid, id: `node-${++this.#count}` }, payload, xml("no-store", { xmlns: NS_HINTS }));
+		return xml("message", { from, to: jid, id: `${subscriber.id}-${++subscriber.count}` }, payload, xml("no-store", { xmlns: NS_HINTS }));
+	}
+
+	/** In every vocabulary. */
+	#dropAll(jid: string): void {
+		for (const [key, subscriber] of this.#all) if (subscriber.jid === jid) this.#drop(key);
 	}
 
 	#drop(key: string): void {
@@ -269,17 +304,6 @@ export class Subscribers {
 
 function keyOf(jid: string, xmlns: string): string {
 	return `${jid}\n${xmlns}`;
-}
-
-/** Two things that became of one node, as the one that he is told. */
-function merged(before: News | undefined, next: News, events: ReadonlySet<EventName>): News | undefined {
-	if (before === undefined) return next;
-	if (next.event === "nodeRemoved") return before.event === "nodeAdded" ? undefined : next;
-	if (before.event === "nodeAdded") return { ...before, at: next.at };
-	if (before.event === "nodeRemoved" && next.event === "nodeAdded" && events.has("nodeUpdated")) return { event: "nodeUpdated", at: next.at }; // he has it still
-	if (before.event !== "nodeUpdated") return next;
-	if (next.event === "nodeStatusChanged") return { ...before, at: next.at }; // the node that is told has its state
-	return { ...next, ...(before.before !== undefined && { before: before.before }) };
 }
 
 function* first<T>(items: Iterable<T>, limit: number): Generator<T> {

@@ -1,4 +1,5 @@
 // Event subscriptions: the engine under both vocabularies, x-events.ts and neuro-events.ts.
+// More than 300 lines: requests, conditions and who is there work on the same subscriptions, and are read together.
 import { GATEWAY_ID } from "../../core/access.js";
 import type { Millis } from "../../core/clock.js";
 import { GatewayError } from "../../core/errors.js";
@@ -27,10 +28,14 @@ import { xEvents } from "./x-events.js";
 export const LEAST_INTERVAL: Millis = 100;
 /** An event without a cause, at most so often. */
 export const LEAST_HEARTBEAT: Millis = 1_000;
+/** What came back is not told again sooner after the last event: a client that is there, and returns what it gets, sets no pace by that. */
+export const AFTER_LOSS: Millis = 10_000;
 const DAY: Millis = 86_400_000;
 
 export interface EventsOptions {
 	readonly windows: Windows;
+	/** A fresh, unguessable id. */
+	readonly newId: () => string;
 	/** Whole numbers without a unit, as in readouts. Default: `numeric`. */
 	readonly integers?: Integers;
 	/** Errors in the form of XEP-0323 v0.2 beside those of RFC 6120. Default: true. */
@@ -51,7 +56,7 @@ export interface Events extends XepModule {
  * Tell subscribers of what they asked to be told of, in both vocabularies: the ProtoXEP "Internet of Things - Events", and the
  * Neuro-Foundation's event subscription. Who may subscribe is who may read; it is looked at again for each event.
  */
-export function events(verbs: Verbs, { windows, integers = "numeric", legacyErrors = true, leastInterval = LEAST_INTERVAL }: EventsOptions): Events {
+export function events(verbs: Verbs, { windows, newId, integers = "numeric", legacyErrors = true, leastInterval = LEAST_INTERVAL }: EventsOptions): Events {
 	const { clock } = verbs;
 	const all = new Subscribers();
 	const deliver = new Delivery(verbs, windows, all);
@@ -103,15 +108,19 @@ export function events(verbs: Verbs, { windows, integers = "numeric", legacyErro
 		}
 		// Whoever gives no reason at all for an event cannot mean that there is none.
 		const otherwise = triggers.size === 0 && request.maxInterval === undefined ? {} : undefined;
+		const minInterval = Math.max(leastInterval, request.minInterval ?? 0);
 		const rule = new EventRule({
 			triggers, told, atOnce: request.now,
 			...(otherwise && { otherwise }),
-			minInterval: Math.max(leastInterval, request.minInterval ?? 0),
+			minInterval,
 			...(request.maxInterval !== undefined && { maxInterval: Math.max(LEAST_HEARTBEAT, request.maxInterval) }),
 		}, clock.now());
 		// He may be behind already.
 		rule.offer((names ?? []).flatMap((name) => twin.readings.get(name) ?? []), clock.now());
-		return { subscriber, codec, request, target, names, rule, paused: false, owed: false, behind: false, backlog: new Map(), seen: undefined, timer: undefined, waiting: undefined };
+		return {
+			subscriber, codec, request, target, names, rule, minInterval, key: newId(), sent: 0, returned: 0, eventAt: undefined, isLost: false, againAt: undefined,
+			paused: false, owed: false, behind: false, backlog: new Map(), seen: undefined, timer: undefined, waiting: undefined,
+		};
 	}
 
 	function unsubscribe(request: Request, codec: EventCodec): undefined {
@@ -123,7 +132,7 @@ export function events(verbs: Verbs, { windows, integers = "numeric", legacyErro
 	}
 
 	function sameId(from: string, id: string, { xmlns }: EventCodec, key: string): EventSubscription[] {
-		return all.select(from, ({ subscriber, codec, request }) => subscriber.from === from && subscriber.id === id && codec.xmlns === xmlns && request.wish.key === key);
+		return all.at(from).filter(({ subscriber, codec, request }) => subscriber.id === id && codec.xmlns === xmlns && request.wish.key === key);
 	}
 
 	// ---- Conditions ----
@@ -147,9 +156,10 @@ export function events(verbs: Verbs, { windows, integers = "numeric", legacyErro
 		if (all.has(subscription)) arm(subscription);
 	}
 
-	/** Wait for what time alone brings: the end of the minimum interval, the heartbeat. */
+	/** Wait for what time alone brings: the end of the minimum interval, the heartbeat, the time for what was missed. */
 	function arm(subscription: EventSubscription): void {
-		const at = subscription.rule.nextAt;
+		const soonest = Math.min(subscription.rule.nextAt ?? Infinity, subscription.againAt ?? Infinity);
+		const at = soonest === Infinity ? undefined : soonest;
 		if (subscription.paused || (at !== undefined && subscription.timer?.at === at)) return;
 		if (at === undefined) {
 			subscription.timer?.cancel();
@@ -157,7 +167,7 @@ export function events(verbs: Verbs, { windows, integers = "numeric", legacyErro
 			return;
 		}
 		setTimer(subscription, at, () => {
-			if (subscription.rule.isDue(clock.now())) event(subscription);
+			if (subscription.rule.isDue(clock.now()) || clock.now() >= (subscription.againAt ?? Infinity)) event(subscription);
 			else arm(subscription); // the clock was set, or it is more than a day away
 		});
 	}
@@ -184,11 +194,12 @@ export function events(verbs: Verbs, { windows, integers = "numeric", legacyErro
 				all.remove(subscription);
 				continue;
 			}
-			if (isLost) subscription.owed = true;
+			if (isLost) subscription.isLost = true;
 			if (subscription.paused) continue;
 			all.pause(subscription);
 			subscription.waiting?.();
 			subscription.waiting = undefined;
+			subscription.againAt = undefined;
 			setTimer(subscription, clock.now() + PAUSED_FOR, () => all.remove(subscription));
 		}
 	}
@@ -199,7 +210,14 @@ export function events(verbs: Verbs, { windows, integers = "numeric", legacyErro
 			all.resume(subscription);
 			subscription.timer?.cancel();
 			subscription.timer = undefined;
-			if (subscription.owed || subscription.rule.isDue(clock.now())) event(subscription);
+			const { owed, isLost, eventAt, minInterval, rule } = subscription;
+			const now = clock.now();
+			if (owed || isLost) {
+				const span = isLost ? Math.max(AFTER_LOSS, minInterval) : minInterval;
+				// A last event in the future: the clock was set back.
+				subscription.againAt = eventAt === undefined ? now : Math.min(now, eventAt) + span;
+			}
+			if (rule.isDue(now) || now >= (subscription.againAt ?? Infinity)) event(subscription);
 			else arm(subscription);
 		}
 	}
@@ -209,9 +227,9 @@ export function events(verbs: Verbs, { windows, integers = "numeric", legacyErro
 		if (all.pausedOf(request.from).length > 0) clock.after(0, () => back(request));
 	}
 
-	/** Of this JID, and to do with this device. Through the gateway's address too, since that is where he may have asked. */
+	/** Of this JID, and to do with this device. */
 	function concerned(jid: string, device: string): EventSubscription[] {
-		return all.select(jid, ({ subscriber, target: { twin } }) => subscriber.id === device || twin.device.id === device);
+		return all.select(jid).filter((subscription) => isAbout(subscription, device));
 	}
 
 	function gone(jid: string, device: string): void {
@@ -219,7 +237,7 @@ export function events(verbs: Verbs, { windows, integers = "numeric", legacyErro
 		for (const subscription of concerned(jid, device)) all.remove(subscription);
 	}
 
-	windows.onGone((jid) => away(all.select(jid), true));
+	windows.onGone((jid) => away(all.at(jid), true));
 	const codecs = [
 		xEvents(xep0323({ integers, legacyErrors })),
 		...NEURO_EVENTS.map((xmlns, index) => neuroEvents(xmlns, neuroSensorData({ xmlns: NEURO_SENSOR_DATA[index]!, integers }))),
@@ -238,10 +256,12 @@ export function events(verbs: Verbs, { windows, integers = "numeric", legacyErro
 			for (const subscription of [...all.of(twin)]) all.remove(subscription);
 		},
 		bounced({ stanza, from, id }) {
-			away(concerned(from, id), true);
+			// Whatever else came back, a letter to his account perhaps, says nothing of this client.
+			if (!all.hasReturned(from, stanza.attrs["id"] ?? "")) return;
+			away(all.at(from).filter((subscription) => isAbout(subscription, id)), true);
 			// An event to nobody; anything else may be between him and this device alone, as when he blocks it.
 			const { condition } = readError(stanza);
-			if (resourcepart(from) !== "" && (condition === "service-unavailable" || isNobody(condition))) windows.gone(from);
+			if (condition === "service-unavailable" || isNobody(condition)) windows.gone(from);
 		},
 		presence({ stanza, from, who, id }) {
 			switch (stanza.attrs["type"]) {
@@ -270,6 +290,11 @@ export function events(verbs: Verbs, { windows, integers = "numeric", legacyErro
 			return all.size;
 		},
 	};
+}
+
+/** Has it to do with this device? Through the gateway's address too, since that is where he may have asked. */
+function isAbout({ subscriber, target: { twin } }: EventSubscription, device: string): boolean {
+	return subscriber.id === device || twin.device.id === device;
 }
 
 function idOf({ twin }: Request): string {

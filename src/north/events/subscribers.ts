@@ -1,10 +1,11 @@
 import type { Access } from "../../core/access.js";
-import type { Millis } from "../../core/clock.js";
+import type { Millis, UnixMillis } from "../../core/clock.js";
 import { GatewayError } from "../../core/errors.js";
 import type { Points } from "../../core/point.js";
 import type { Reading } from "../../core/reading.js";
 import type { EventRule } from "../../core/trigger.js";
 import type { Twin } from "../../core/twin.js";
+import { resourcepart } from "../../xmpp/jid.js";
 import type { Target } from "../readout/nodes.js";
 import type { EventCodec, EventRequest } from "./request.js";
 
@@ -40,6 +41,20 @@ export interface EventSubscription {
 	/** What was asked for by name; nothing for all that he may read. */
 	readonly names: readonly string[] | undefined;
 	readonly rule: EventRule;
+	/** Two events are never nearer than this. */
+	readonly minInterval: Millis;
+	/** Begins the ids of its stanzas, `<key>-<number>`: nobody else can know it, and nobody sees what others get. */
+	readonly key: string;
+	/** Stanzas so far. */
+	sent: number;
+	/** The last of them that came back. */
+	returned: number;
+	/** When an event happened last; nothing: there was none yet. */
+	eventAt: UnixMillis | undefined;
+	/** What was sent has not arrived. */
+	isLost: boolean;
+	/** He is back, and what he has missed is told then, and not before. */
+	againAt: UnixMillis | undefined;
 	/** He is not there: conditions are looked at, and nothing is told. */
 	paused: boolean;
 	/** An event has happened, and was not told yet. */
@@ -78,7 +93,9 @@ export class Subscribers {
 	readonly #byJid = new Map<string, Map<Twin, EventSubscription>>();
 	/** The full JIDs of each account. */
 	readonly #jids = new Map<string, Set<string>>();
-	readonly #paused = new Set<EventSubscription>();
+	readonly #byKey = new Map<string, EventSubscription>();
+	/** By full JID too. Each presence looks here, so that it must cost nothing where there are none. */
+	readonly #paused = new Map<string, Set<EventSubscription>>();
 	#size = 0;
 	#backlogs = 0;
 
@@ -91,25 +108,43 @@ export class Subscribers {
 		return this.#byTwin.get(twin) ?? NONE;
 	}
 
-	/** Those of one full JID, or of every resource of a bare one; of them what fits. */
-	select(jid: string, fits: (subscription: EventSubscription) => boolean = () => true): EventSubscription[] {
-		const jids = this.#byJid.has(jid) ? [jid] : [...(this.#jids.get(jid) ?? [])];
-		return jids.flatMap((each) => [...this.#byJid.get(each)!.values()]).filter(fits);
+	/** Those of exactly this address. */
+	at(jid: string): EventSubscription[] {
+		return [...(this.#byJid.get(jid)?.values() ?? [])];
 	}
 
-	/** Of those the ones that wait for their subscriber. Each presence asks for them, so that it must cost nothing where there are none. */
+	/** Those of one full JID; or of a bare one and of every resource of it. */
+	select(jid: string): EventSubscription[] {
+		return this.#addressesOf(jid).flatMap((each) => this.at(each));
+	}
+
+	/** Of those the ones that wait for their subscriber. */
 	pausedOf(jid: string): EventSubscription[] {
-		return [...this.#paused].filter(({ subscriber: { from, who } }) => from === jid || who === jid);
+		return this.#addressesOf(jid).flatMap((each) => [...(this.#paused.get(each) ?? [])]);
+	}
+
+	#addressesOf(jid: string): string[] {
+		return resourcepart(jid) === "" ? [...new Set([jid, ...(this.#jids.get(jid) ?? [])])] : [jid];
 	}
 
 	pause(subscription: EventSubscription): void {
+		const { from } = subscription.subscriber;
 		subscription.paused = true;
-		this.#paused.add(subscription);
+		this.#paused.set(from, (this.#paused.get(from) ?? new Set()).add(subscription));
 	}
 
 	resume(subscription: EventSubscription): void {
 		subscription.paused = false;
-		this.#paused.delete(subscription);
+		deleteFrom(this.#paused, subscription.subscriber.from, subscription);
+	}
+
+	/** A stanza came back to us from this address. Is it one of ours to him, and later than what came back before? Its error is believed once. */
+	hasReturned(from: string, id: string): boolean {
+		const [, key, number] = /^(.+)-(\d{1,15})$/.exec(id) ?? [];
+		const subscription = key === undefined ? undefined : this.#byKey.get(key);
+		if (subscription?.subscriber.from !== from || Number(number) <= subscription.returned || Number(number) > subscription.sent) return false;
+		subscription.returned = Number(number);
+		return true;
 	}
 
 	*all(): Iterable<EventSubscription> {
@@ -129,6 +164,7 @@ export class Subscribers {
 		this.#byJid.set(from, own.set(twin, subscription));
 		this.#byTwin.set(twin, (this.#byTwin.get(twin) ?? new Set()).add(subscription));
 		this.#jids.set(who, (this.#jids.get(who) ?? new Set()).add(from));
+		this.#byKey.set(subscription.key, subscription);
 		this.#size++;
 	}
 
@@ -149,8 +185,14 @@ export class Subscribers {
 		deleteFrom(this.#byJid, from, twin);
 		deleteFrom(this.#byTwin, twin, subscription);
 		if (!this.#byJid.has(from)) deleteFrom(this.#jids, who, from);
-		this.#paused.delete(subscription);
+		this.#byKey.delete(subscription.key);
+		deleteFrom(this.#paused, from, subscription);
 		this.#size--;
+	}
+
+	/** What was told of the owed event: the rest of it is told later. */
+	drop({ backlog }: EventSubscription, keys: Iterable<string>): void {
+		for (const key of keys) if (backlog.delete(key)) this.#backlogs--;
 	}
 
 	/** Readings that the next event tells: newest wins. The last `keep` of them stay whatever the bounds are. */

@@ -28,13 +28,16 @@ export function plan(wish: ReadoutRequest, request: Pick<Request, "twin" | "who"
 	const targets = everything ? everyDevice(verbs) : targetsOf(request, wish.nodes, verbs);
 	if (wish.fields.length === 0) return targets.map((target) => ({ ...target, names: undefined }));
 	const missing = new Map(wish.fields.map((name) => [name.toLowerCase(), name]));
+	const wanted = new Set(missing.keys());
 	const writeOnly = new Set<string>();
 	const planned = targets.map((target) => {
 		const { id, points } = target.twin.device;
-		const readable = verbs.access.readable(request.who, id, points);
+		// Of a fleet the rules are asked only about what was asked for.
+		const allowed = Object.keys(points).filter((name) => wanted.has(name.toLowerCase()) && verbs.access.mayRead(request.who, id, name));
+		const readable = allowed.filter((name) => isReadable(points[name]!));
 		const byName = new Map(readable.map((name) => [name.toLowerCase(), name]));
 		for (const name of readable) byName.set(name, name); // as it is written, before without case
-		for (const [name, point] of Object.entries(points)) if (!isReadable(point) && verbs.access.mayRead(request.who, id, name)) writeOnly.add(name.toLowerCase());
+		for (const name of allowed) if (!isReadable(points[name]!)) writeOnly.add(name.toLowerCase());
 		const names = wish.fields.map((name) => byName.get(name) ?? byName.get(name.toLowerCase())).filter((name) => name !== undefined);
 		for (const name of names) missing.delete(name.toLowerCase());
 		return { ...target, names };
@@ -65,18 +68,40 @@ export function* partsOf(wish: ReadoutRequest, planned: readonly Planned[], who:
 	yield* pieces.end();
 }
 
-/** What of the plan has a value, device by device, oldest first. What should have one and has none goes to `failures`. */
-export function* groupsOf(wish: ReadoutRequest, planned: readonly Planned[], who: string, { access, clock }: Pick<Verbs, "access" | "clock">, failures: Failure[]): Generator<Group> {
+/**
+ * What of the plan has a value, device by device, oldest first. What should have one and has none goes to `failures`.
+ *
+ * @param verbs The rules are those of the moment in which a device has its turn.
+ */
+export function* groupsOf(wish: ReadoutRequest, planned: readonly Planned[], who: string, verbs: Pick<Verbs, "access" | "clock">, failures: Failure[]): Generator<Group> {
 	for (const { twin, node, names } of planned) {
+		const { access, clock } = verbs;
 		const { id: device, name: deviceName, points } = twin.device;
 		const timestamp = formatDateTime(clock.now()) ?? FIRST_MOMENT;
-		const fail = (text: string): void => void failures.push({ node, device, timestamp, text });
-		const wanted = (names ?? access.readable(who, device, points)).filter((name) => Object.hasOwn(points, name) && isWanted(wish, points[name]!));
+		const fail = (text: string, point?: string): void => void failures.push({ node, device, timestamp, text, ...(point !== undefined && { point }) });
+		const wanted = (names?.filter((name) => access.mayRead(who, device, name)) ?? access.readable(who, device, points)).filter((name) => Object.hasOwn(points, name) && isWanted(wish, points[name]!));
 		const readings = wanted.map((name) => twin.readings.get(name)).filter((reading) => reading !== undefined);
 		if (wanted.length > 0 && readings.length === 0) fail(`Cannot read "${deviceName}": ${twin.heard === undefined ? (twin.reason ?? "not heard from yet") : "no value yet"}`);
-		else if (names) for (const name of wanted) if (!twin.readings.has(name)) fail(`Cannot read "${name}" of "${deviceName}": no value yet`);
+		else if (names) for (const name of wanted) if (!twin.readings.has(name)) fail(`Cannot read "${name}" of "${deviceName}": no value yet`, name);
 		yield* momentsOf({ twin, node }, readings, who, access, clock.now());
 	}
+}
+
+/**
+ * What of a part he may see by the rules of now: it may have been made under others.
+ *
+ * @returns Nothing where nothing is left of it, and it is not the last one.
+ */
+export function stillSeen(part: Part, who: string, { access, registry }: Pick<Verbs, "access" | "registry">): Part | undefined {
+	if (part.kind === "failure") {
+		const failures = part.failures.filter(({ device, point }) => {
+			const twin = registry.find(device);
+			return twin !== undefined && access.maySee(who, device, twin.device.points) && (point === undefined || access.mayRead(who, device, point));
+		});
+		return failures.length > 0 ? { ...part, failures } : { kind: "fields", groups: [], done: true };
+	}
+	const groups = part.groups.map((group) => ({ ...group, fields: group.fields.filter(({ name }) => access.mayRead(who, group.device, name)) })).filter(({ fields }) => fields.length > 0);
+	return groups.length > 0 || part.done ? { ...part, groups } : undefined;
 }
 
 /**

@@ -38,7 +38,7 @@ export class Pieces {
 			const size = bytesOf(this.#codec.field(field).toString());
 			if (node + moment + size > this.#budget) {
 				// Cut text would be a false value. Of a hundred thousand such values a thousand are named.
-				if (this.failures.length < MAX_FAILURES) this.failures.push({ node: group.node, device: group.device, timestamp: group.timestamp, text: `Cannot send "${short(field.name)}": its value takes ${size} bytes, and one stanza has room for ${this.#budget}` });
+				if (this.failures.length < MAX_FAILURES) this.failures.push({ node: group.node, device: group.device, timestamp: group.timestamp, point: field.name, text: `Cannot send "${short(field.name)}": its value takes ${size} bytes, and one stanza has room for ${this.#budget}` });
 				continue;
 			}
 			const opening = (fields.length === 0 ? moment : 0) + (this.#inside.has(group.device) ? 0 : node);

@@ -6,8 +6,9 @@ import { type Element, xml } from "../../xmpp/xml.js";
 import { Refusal } from "../conditions.js";
 import type { Incoming, Request, Route, Verbs, XepModule } from "../module.js";
 import { Windows } from "../window.js";
-import { FIRST_MOMENT, partsOf, plan, type Planned } from "./answer.js";
+import { FIRST_MOMENT, partsOf, plan, type Planned, stillSeen } from "./answer.js";
 import { formatDateTime } from "./datetime.js";
+import { type Asker, checkRoom, idOf, type Job, keyOf, MAX_RUNNING } from "./job.js";
 import { NEURO_SENSOR_DATA, neuroSensorData } from "./neuro-sensor-data.js";
 import { short } from "./nodes.js";
 import { bytesOf } from "./pieces.js";
@@ -19,6 +20,8 @@ import { xep0323 } from "./xep0323.js";
 const NS_HINTS = "urn:xmpp:hints";
 
 export interface ReadoutOptions {
+	/** A fresh, unguessable stanza id. Default: a number, for a readout that nobody listens to. */
+	readonly newId?: () => string;
 	/** Whole numbers without a unit: `numeric` pleases slixmpp and Clayster, `int` pleases Smack. Default: `numeric`. */
 	readonly integers?: Integers;
 	/** Errors in the form of XEP-0323 v0.2 beside those of RFC 6120. Default: true. */
@@ -31,20 +34,18 @@ export interface ReadoutOptions {
 
 /** The module, and what tells it that somebody left. */
 export interface Readout extends XepModule {
-	/** This full JID is gone, or every resource of this bare one: nothing more is sent to it, by any device. */
-	gone(jid: string): void;
+	/** This full JID listens to this device no more, or no resource of this bare one does: the device sends it nothing more. `device` is empty for the gateway. */
+	gone(jid: string, device: string): void;
 }
 
-/** Readouts of one account that send at the same time; the next ones wait for their turn. */
-export const MAX_RUNNING = 8;
-/** Readouts of one account that wait, for their turn or for their time. */
-export const MAX_QUEUED = 32;
-/** All accounts together: a rule for `*@domain` lets in more of them than anybody counts. */
-const MAX_JOBS = 1_000;
+/** A readout that falls due while the uplink is down is made when it is back; after so long nobody waits for it any more. */
+export const LATE_BY: Millis = 3_600_000;
 /** A gateway that restarts forgets what is scheduled, so it promises no more than a day. */
 export const MAX_AHEAD: Millis = 24 * 3_600_000;
 /** RFC 6120 §13.12 promises room for 10 000 bytes; servers add `xmlns` and `xml:lang` on the way. */
 export const STANZA_BYTES = 9_500;
+/** Characters of a stanza id: a UUID. */
+const MAX_ID = 36;
 /** What is left of a stanza however long its addresses are. */
 const LEAST_BYTES = 2_000;
 /** Stanzas in one turn of the loop, and the pause before the next ones: a readout of the fleet leaves room for the present. */
@@ -58,27 +59,6 @@ const SHORT = 16;
 const TRIES = 60;
 const TRY_EVERY: Millis = 1_000;
 
-/** Who asked, and what: all that is kept of a request, for it may wait a day and its stanza may be large. */
-interface Asker {
-	readonly from: string;
-	readonly who: string;
-	readonly to: string;
-	/** The device, or `GATEWAY_ID`. */
-	readonly id: string;
-}
-
-/** A readout that was accepted and has not ended. */
-interface Job {
-	readonly asker: Asker;
-	readonly codec: ReadoutCodec;
-	readonly wish: ReadoutRequest;
-	/** Waits for its time, or its turn, or is being sent. */
-	state: "scheduled" | "waiting" | "running";
-	cancelTimer(): void;
-	/** Aborts when it has ended, or nobody wants it any more. */
-	readonly ended: AbortController;
-}
-
 /** What is sent, one after the other: at once, or as the journal gives it. */
 type Parts = Iterator<Part> | AsyncIterator<Part>;
 
@@ -88,10 +68,11 @@ type Parts = Iterator<Part> | AsyncIterator<Part>;
  * Present values come from the twin, stored ones from the journal, all with the time that their source gave them; nothing
  * here touches hardware.
  */
-export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = true, windows = new Windows(verbs), mostStored = MAX_STORED }: ReadoutOptions = {}): Readout {
+export function readout(verbs: Verbs, { newId, integers = "numeric", legacyErrors = true, windows = new Windows(verbs), mostStored = MAX_STORED }: ReadoutOptions = {}): Readout {
 	const { clock } = verbs;
 	const jobs = new Map<string, Job>();
 	let sent = 0;
+	const freshId = newId ?? ((): string => `readout-${++sent}`);
 
 	function answer(request: Request, codec: ReadoutCodec): Element {
 		try {
@@ -111,7 +92,7 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 		const wait = (wish.when ?? 0) - clock.now();
 		if (wait > MAX_AHEAD) throw new GatewayError("bad-value", `Cannot read at ${formatDateTime(wish.when ?? 0)}: at most 24 hours ahead, that is until ${formatDateTime(clock.now() + MAX_AHEAD)}`);
 		if (wait > 0) {
-			const job = admit(key, { asker, codec, wish, state: "scheduled", cancelTimer: () => {}, ended: new AbortController() });
+			const job = admit(key, jobOf({ asker, codec, wish, due: clock.now() + wait, state: "scheduled" }));
 			job.cancelTimer = clock.after(wait, () => beginOrWait(key, job));
 			return codec.accepted(wish.id, true);
 		}
@@ -120,10 +101,14 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 		const first = codec.immediate && !isAsync(parts) ? parts.next().value ?? undefined : undefined;
 		if (first?.done) return codec.part(wish.id, first);
 		const isFull = running(asker.who) >= MAX_RUNNING;
-		const job = admit(key, { asker, codec, wish, state: isFull ? "waiting" : "running", cancelTimer: () => {}, ended: new AbortController() });
+		const job = admit(key, jobOf({ asker, codec, wish, due: clock.now(), state: isFull ? "waiting" : "running" }));
 		// A timer, even of no time: what is accepted must be on its way before its values are.
 		if (!isFull) job.cancelTimer = clock.after(0, () => void tell(key, job, parts, first));
 		return codec.accepted(wish.id, isFull);
+	}
+
+	function jobOf(job: Pick<Job, "asker" | "codec" | "wish" | "due" | "state">): Job {
+		return { ...job, cancelTimer: () => {}, tries: 0, rules: verbs.access, ended: new AbortController() };
 	}
 
 	function partsFor(wish: ReadoutRequest, planned: readonly Planned[], asker: Asker, codec: ReadoutCodec): Generator<Part> | AsyncGenerator<Part> {
@@ -133,11 +118,7 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 
 	/** @throws {GatewayError} `busy`. */
 	function admit(key: string, job: Job): Job {
-		if (jobs.size >= MAX_JOBS) throw new GatewayError("busy", `Cannot read now: ${MAX_JOBS} readouts are under way; try again later`);
-		const { who } = job.asker;
-		if (job.state !== "running" && ofWho(who).filter(({ state }) => state !== "running").length >= MAX_QUEUED) {
-			throw new GatewayError("busy", `Cannot schedule another readout: ${MAX_QUEUED} of yours are waiting; cancel one, or wait`);
-		}
+		checkRoom([...jobs.values()], job);
 		jobs.set(key, job);
 		return job;
 	}
@@ -151,8 +132,23 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 	}
 
 	function beginOrWait(key: string, job: Job): void {
-		if (running(job.asker.who) < MAX_RUNNING) begin(key, job);
+		if (verbs.online() && running(job.asker.who) < MAX_RUNNING) begin(key, job);
 		else job.state = "waiting";
+	}
+
+	/** Its turn has come, as soon as the stanza has ended that is being worked on. */
+	function beginSoon(key: string, job: Job): void {
+		job.state = "running";
+		job.cancelTimer = clock.after(0, () => begin(key, job));
+	}
+
+	/** The uplink is back: whoever waited for it, and who still waits. */
+	function connected(): void {
+		for (const [key, job] of [...jobs]) {
+			if (job.state !== "waiting" || jobs.get(key) !== job) continue;
+			if (clock.now() - job.due > LATE_BY) end(key, job);
+			else if (running(job.asker.who) < MAX_RUNNING) beginSoon(key, job);
+		}
 	}
 
 	/** It was sent, or nobody wants it any more: the next one of the same account has its turn. */
@@ -160,29 +156,42 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 		job.cancelTimer();
 		job.ended.abort();
 		jobs.delete(key);
-		if (job.state !== "running") return;
+		if (job.state !== "running" || !verbs.online()) return;
 		for (const [nextKey, waiting] of jobs) {
 			if (waiting.asker.who !== job.asker.who || waiting.state !== "waiting") continue;
-			waiting.state = "running";
-			waiting.cancelTimer = clock.after(0, () => begin(nextKey, waiting));
-			return;
+			waiting.cancelTimer();
+			return beginSoon(nextKey, waiting);
 		}
 	}
 
 	/** The turn of a queued readout has come. The device may be gone by now, and so may the right to see it. */
 	function begin(key: string, job: Job): void {
 		const { asker, asker: { who, id }, codec, wish } = job;
-		const twin = id === GATEWAY_ID ? undefined : verbs.registry.find(id);
-		const maySee = id === GATEWAY_ID ? verbs.access.knows(who) : twin !== undefined && verbs.access.maySee(who, id, twin.device.points);
+		if (!maySee(job)) return end(key, job);
+		if (!say(job, codec.started(wish.id))) {
+			// Down, or too far behind: nothing of it has been said, so it can begin later.
+			job.state = "waiting";
+			if (!verbs.online()) return;
+			if (++job.tries === TRIES) return end(key, job);
+			job.cancelTimer = clock.after(TRY_EVERY, () => beginOrWait(key, job));
+			return;
+		}
 		job.state = "running";
-		if (!maySee || !say(job, codec.started(wish.id))) return end(key, job);
+		job.rules = verbs.access;
 		try {
+			const twin = id === GATEWAY_ID ? undefined : verbs.registry.find(id);
 			void tell(key, job, partsFor(wish, plan(wish, { twin, who }, codec, verbs), asker, codec));
 		} catch (error) {
 			if (!(error instanceof GatewayError)) throw error;
 			const failure = { node: wish.nodes[0], device: id === GATEWAY_ID ? verbs.domain : id, timestamp: formatDateTime(clock.now()) ?? FIRST_MOMENT, text: error.message };
 			void tell(key, job, [][Symbol.iterator](), { kind: "failure", failures: [failure], done: true });
 		}
+	}
+
+	/** Does the address that he asked exist for him, by the rules of now? */
+	function maySee({ asker: { who, id } }: Job): boolean {
+		const twin = verbs.registry.find(id);
+		return id === GATEWAY_ID ? verbs.access.knows(who) : twin !== undefined && verbs.access.maySee(who, id, twin.device.points);
 	}
 
 	/** Send what there is, a few stanzas a turn, until the end or until nobody takes them. Never rejects. */
@@ -207,17 +216,18 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 
 	/** Too much may be on its way already; that passes. */
 	async function sayAtLast(job: Job, part: Part): Promise<boolean> {
-		const payload = job.codec.part(job.wish.id, part);
-		for (let tries = 1; !say(job, payload); tries++) {
+		for (let tries = 1; ; tries++) {
+			// Made before the rules changed, perhaps, and as long as the uplink has no room they may change again.
+			const seen = job.rules === verbs.access ? part : stillSeen(part, job.asker.who, verbs);
+			if (!seen || say(job, job.codec.part(job.wish.id, seen))) return true;
 			if (tries === TRIES || !verbs.online()) return false;
 			await pause(clock, TRY_EVERY, job.ended.signal);
 			if (job.ended.signal.aborted) return false;
 		}
-		return true;
 	}
 
 	function say({ asker }: Job, payload: Element): boolean {
-		return verbs.say(message(asker, `readout-${++sent}`, payload));
+		return verbs.say(message(asker, freshId(), payload));
 	}
 
 	function cancel(request: Request, codec: ReadoutCodec): Element | undefined {
@@ -228,9 +238,8 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 	}
 
 	function drop(isMeant: (job: Job, key: string) => boolean): void {
-		for (const [key, job] of jobs) {
-			if (isMeant(job, key)) end(key, job);
-		}
+		// All of them first: the end of one is the beginning of another.
+		for (const [key, job] of [...jobs].filter(([at, each]) => isMeant(each, at))) end(key, job);
 	}
 
 	/** Somebody is gone, as far as one device can tell. */
@@ -249,26 +258,19 @@ export function readout(verbs: Verbs, { integers = "numeric", legacyErrors = tru
 			// XEP-0323 says get, the Neuro-Foundation says set, IoTGateway sends get.
 			{ type: "any", xmlns: codec.xmlns, name: "cancel", at: "both", answer: (request) => cancel(request, codec) },
 		]),
-		// Values that bounce: whoever asked is no longer there. Other modules may be interested in that too.
-		bounced: left,
+		// Values that bounce: whoever asked is no longer there. A bounce of a bare address is that of a letter, and says nothing of his clients.
+		bounced: ({ from, id }) => drop(({ asker }) => asker.from === from && asker.id === id),
 		presence(heard) {
 			const { type } = heard.stanza.attrs;
 			if (type === "unavailable" || type === "error") left(heard);
 		},
+		connected,
+		accessChanged: () => drop((job) => !maySee(job)),
 		// What was on its way may be lost: an answer with a hole in it would look whole.
 		disconnected: () => drop(({ state }) => state === "running"),
 		closing: () => drop(() => true),
-		gone: (jid) => drop((job) => isFrom(jid, job)),
+		gone: (jid, device) => drop((job) => isFrom(jid, job) && job.asker.id === device),
 	};
-}
-
-/** The asker's address, the address that was asked, and the id: two resources may use one id (T6), and so may two vocabularies. */
-function keyOf({ from, id }: Pick<Asker, "from" | "id">, { xmlns }: ReadoutCodec, key: string): string {
-	return [from, id, xmlns, key].join("\n");
-}
-
-function idOf({ twin }: Request): string {
-	return twin?.device.id ?? GATEWAY_ID;
 }
 
 /** To the full JID, and for nobody's archive: the values are old tomorrow. */
@@ -277,7 +279,7 @@ function message({ from, to }: Asker, id: string, payload: Element): Element {
 }
 
 function budgetOf(asker: Asker, codec: ReadoutCodec, { id }: ReadoutRequest): number {
-	const around = bytesOf(message(asker, "readout-000000000", codec.part(id, { kind: "fields", groups: [], done: false })).toString());
+	const around = bytesOf(message(asker, "0".repeat(MAX_ID), codec.part(id, { kind: "fields", groups: [], done: false })).toString());
 	return Math.max(LEAST_BYTES, STANZA_BYTES - around);
 }
 

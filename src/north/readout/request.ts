@@ -63,6 +63,8 @@ export interface Failure {
 	readonly node: NodeRef | undefined;
 	readonly device: string;
 	readonly timestamp: string;
+	/** What the text speaks of, where it is one point. */
+	readonly point?: string;
 	readonly text: string;
 }
 

@@ -6,14 +6,18 @@ import { type Window, WINDOW } from "../window.js";
 const SHARE = WINDOW / 2;
 /** A reader who takes nothing for so long gets no more; a metered link carries what is on its way within that time. */
 const TAKEN_WITHIN: Millis = 5 * 60_000;
+/** Who could not even be asked in that time, since the gateway asks too many others, is waited for longer: an hour in all. */
+const PATIENCES = 12;
 
 /** Wait until the reader has taken enough of what is on its way to him. @returns Is there room? Not when he takes nothing, or `signal` aborts. */
 export async function hasRoom(window: Window, clock: Clock, signal: AbortSignal): Promise<boolean> {
-	while (window.room <= WINDOW - SHARE) {
+	for (let patiences = 0; window.room <= WINDOW - SHARE;) {
 		const patience = deadline(clock, TAKEN_WITHIN, signal);
 		await progress(window, patience.signal);
 		patience.dispose();
-		if (patience.signal.aborted) return false;
+		if (signal.aborted) return false;
+		// Of who has left a ping unanswered the window has no room at all.
+		if (patience.signal.aborted && (window.room === 0 || ++patiences === PATIENCES)) return false;
 	}
 	return true;
 }

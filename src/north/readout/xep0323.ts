@@ -39,15 +39,17 @@ export function xep0323({ integers, legacyErrors }: Xep0323Options): ReadoutCode
 		part: (seqnr, part: Part) => part.kind === "fields"
 			? xml("fields", { xmlns: NS_SENSOR_DATA, seqnr, done: String(part.done) }, ...nodes(part.groups, field))
 			: xml("failure", { xmlns: NS_SENSOR_DATA, seqnr, done: String(part.done) }, ...part.failures.map(encodeFailure)),
-		rejected: ({ attrs: { seqnr } }, text) => (legacyErrors ? [xml("rejected", { xmlns: NS_SENSOR_DATA, seqnr }, xml("error", {}, text))] : []),
+		rejected: ({ attrs: { seqnr = "" } }, text) => (legacyErrors ? [xml("rejected", { xmlns: NS_SENSOR_DATA, seqnr: seqnr === "" || seqnr.length > MAX_SEQNR ? undefined : seqnr }, xml("error", {}, text))] : []),
 	};
 }
 
+/** Characters of a `seqnr`, with the blanks that xs:int may have around it: each stanza of an answer and each event repeats it, and it is kept as long. */
+const MAX_SEQNR = 32;
 /** `seqnr` is an xs:int; more digits do no harm, since it is only repeated. */
 const SEQNR = /^\s*[+-]?\d{1,20}\s*$/;
 
 function seqnrOf({ attrs: { seqnr } }: Element): { id: string; key: string } {
-	if (seqnr === undefined || !SEQNR.test(seqnr)) throw new GatewayError("bad-request", `Cannot read seqnr="${short(seqnr ?? "")}": it takes a whole number`);
+	if (seqnr === undefined || seqnr.length > MAX_SEQNR || !SEQNR.test(seqnr)) throw new GatewayError("bad-request", `Cannot read seqnr="${short(seqnr ?? "")}": it takes a whole number`);
 	return { id: seqnr, key: String(BigInt(seqnr.trim())) };
 }
 

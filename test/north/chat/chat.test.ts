@@ -3,7 +3,9 @@ import { test } from "node:test";
 import type { Outcome } from "../../../src/core/command.js";
 import { GatewayError } from "../../../src/core/errors.js";
 import { numericFromText, textOf } from "../../../src/core/value.js";
+import type { Points } from "../../../src/core/point.js";
 import { chat } from "../../../src/north/chat/chat.js";
+import type { OwnWatches } from "../../../src/north/watches.js";
 import { DOMAIN, harness, type HarnessOptions } from "../harness.js";
 
 const ALICE = "alice@example.org/phone";
@@ -203,6 +205,71 @@ test("the gateway's trouble is told whole to who may see everything, and without
 	assert.match(bodies(await h.ask(message(ALICE, DOMAIN, "status")))[0]!, /has trouble:\nlink &quot;farm&quot;: Cannot reach mqtt:\/\/10\.1\.2\.3\nthe database cannot be written: the disk is full/);
 	assert.match(bodies(await h.ask(message(ALICE, at("weather"), "status", "", "type='chat' id='m2'")))[0]!, /The gateway: the database cannot be written: the disk is full/);
 	const [part = ""] = bodies(await h.ask(message(BOB, DOMAIN, "status", "", "type='chat' id='m3'")));
-	assert.match(part, /has trouble:\nlink &quot;farm&quot;\nthe database cannot be written\n1 devices/);
+	assert.match(part, /has trouble:\n1 link is down\nthe database\n1 devices/);
 	assert.doesNotMatch(bodies(await h.ask(message(BOB, at("weather"), "status", "", "type='chat' id='m4'")))[0]!, /database/);
+});
+
+test("no word of a device tells a viewer of one point that another one exists, by its name, its label or its spelling", async () => {
+	const points: Points = { temperature: { kind: "numeric", access: "r" }, TEMPERATURE: { kind: "numeric", access: "r" }, doorCode: { kind: "text", access: "rw", label: "Front door" } };
+	let ids = 0;
+	const own: OwnWatches = { begin: async () => "", list: () => [], end: async (_, point) => `You do not watch "${point ?? ""}"` };
+	const h = harness((verbs) => [chat(verbs, { newId: () => `n${++ids}`, watches: { of: () => own } })], { devices: { weather: points } });
+	await h.report("weather", { temperature: "1", doorCode: "4711" });
+	const answer = async (line: string, to: string): Promise<string> => bodies(await h.ask(message(BOB, to, line, "", `type='chat' id='t${++ids}'`))).join("\n");
+	const words = ["read X", "X?", "watch X", "watch X every 10m", "unwatch X", "history X", "history X 24h", "set X 1", "X := 1", "status X", "X", "help X"];
+	for (const [to, before] of [[at("weather"), ""], [DOMAIN, "weather "]] as const) {
+		for (const word of words) {
+			await h.clock.advance(1_000); // no more than twenty lines a second
+			const absent = await answer(before + word.replace("X", "frobozz"), to);
+			for (const hidden of ["doorCode", "DOORCODE", "front door", "Front door"]) {
+				// Of two words the one that stands for a name is repeated in some answers, the first in others.
+				const plain = (text: string): string => text.replaceAll(hidden, "frobozz").replaceAll(hidden.split(" ")[0]!, "frobozz").replaceAll(hidden.toLowerCase(), "frobozz");
+				assert.equal(plain(await answer(before + word.replace("X", hidden), to)), absent, `${before}${word} with ${hidden}`);
+			}
+		}
+		// What is hidden does not stand in the way of what is not.
+		assert.match(await answer(`${before}read Temperature`, to), /^temperature: 1 /);
+	}
+});
+
+test("a gateway of many devices asks the rules of those that a line can mean, and of no other", async () => {
+	const devices = Object.fromEntries(Array.from({ length: 500 }, (_, n): [string, Points] => [`d${n}`, { t: { kind: "numeric", access: "r" } }]));
+	const h = talk({ devices, access: [{ who: "alice@example.org", role: "owner" }] });
+	let asked = 0;
+	const { maySee } = h.access;
+	h.access.maySee = (...about) => {
+		asked++;
+		return maySee.apply(h.access, about);
+	};
+	for (const [row, line] of ["hello", "help", "d77 status", "\"d77\" read t"].entries()) {
+		await h.ask(message(ALICE, DOMAIN, line, "", `type='chat' id='g${row}'`));
+		assert.ok(asked <= 3, `${line}: ${asked} questions`);
+		asked = 0;
+	}
+	assert.match(bodies(await h.ask(message(ALICE, DOMAIN, "devices", "", "type='chat' id='all'")))[0]!, /^d0: unknown/);
+});
+
+test("a thread and an id are repeated up to 256 characters, and an id of any length is remembered", async () => {
+	const h = talk({ execute: async () => ({ kind: "sent" }) });
+	const long = "t".repeat(257);
+	const [short = ""] = await h.ask(message(ALICE, at("weather"), "hello", `<thread>${long.slice(1)}</thread>`, "type='chat' id='a'"));
+	assert.ok(short.includes(`<thread>${long.slice(1)}</thread>`));
+	const [cut = ""] = await h.ask(message(ALICE, at("weather"), "hello", `<thread>${long}</thread>`, "type='chat' id='b'"));
+	assert.match(cut, /Hello, this is weather/);
+	assert.ok(!cut.includes("<thread"));
+	const twice = message(ALICE, at("pump-1"), "set speed 50", "<request xmlns='urn:xmpp:receipts'/>", `type='chat' id='${long}'`);
+	await h.hear(twice);
+	await h.hear(twice);
+	assert.equal(h.commands.length, 1);
+	assert.ok(h.take().every((stanza) => !stanza.includes(long)));
+});
+
+test("what a person typed is repeated in part, however long it is, and so is a list of names", async () => {
+	const same = Object.fromEntries(Array.from({ length: 100 }, (_, n): [string, { name: string; points: Points }] => [`device-${n}`, { name: "sensor", points: { t: { kind: "numeric", access: "r" } } }]));
+	const h = talk({ devices: same, access: [{ who: "alice@example.org", role: "owner" }] });
+	const long = "x".repeat(5_000);
+	for (const [row, [to, line]] of [[at("device-1"), `read ${long}`], [at("device-1"), `watch ${long}`], [at("device-1"), `set ${long} 1`], [DOMAIN, `devices ${long}`], [DOMAIN, long], [DOMAIN, "sensor read"]].entries()) {
+		const [answer = ""] = bodies(await h.ask(message(ALICE, to!, line!, "", `type='chat' id='l${row}'`)));
+		assert.ok(answer.length > 10 && answer.length < 500, `${line!.slice(0, 20)}: ${answer.length} characters`);
+	}
 });

@@ -5,7 +5,7 @@ import { numericFromText } from "../../../src/core/value.js";
 import { chat } from "../../../src/north/chat/chat.js";
 import { FAKE_START } from "../../fakes/clock.js";
 import { Chance, RUNS } from "../../fakes/fuzz.js";
-import { chat as line, DOMAIN, harness, type Harness } from "../harness.js";
+import { chat as line, DOMAIN, harness, type Harness, RULES } from "../harness.js";
 
 const ALICE = "alice@example.org/phone";
 const BOB = "bob@partner.example/phone";
@@ -151,4 +151,77 @@ test("whatever is stored and asked: one answer, short enough for a phone", async
 		assert.ok(text.length > 0 && text.length < 6_000 && text.split("\n").length <= 90, `${typed}: ${text.length} ${text.split("\n").length}`);
 	}
 	assert.deepEqual(h.complaints, []);
+});
+
+test("the journal reads two histories of one person at a time, and sixteen of all; the next one is told to wait", async () => {
+	const access = Array.from({ length: 10 }, (_, n) => ({ who: `v${n}@example.org`, role: "viewer" as const }));
+	let ids = 0;
+	const h = harness((verbs) => [chat(verbs, { newId: () => `n${++ids}` })], { access });
+	let open = (): void => {};
+	const until = new Promise<void>((resolve) => (open = resolve));
+	let reading = 0;
+	h.history.extent = async () => {
+		reading++;
+		await until;
+		return { rows: 0 };
+	};
+	for (let n = 0; n < 50; n++) await told(h, n % 2 === 0 ? "history temperature 30d" : "history", `weather@${DOMAIN}`, `v0@example.org/r${n}`);
+	assert.equal(reading, 2);
+	assert.deepEqual(await told(h, "history temperature", `weather@${DOMAIN}`, "v0@example.org/x"), ["Cannot read a history now: 2 of yours are being read; wait for their answers"]);
+	for (let n = 0; n < 30; n++) await told(h, "history temperature", `weather@${DOMAIN}`, `v${n % 10}@example.org/x`);
+	assert.equal(reading, 16);
+	assert.deepEqual(await told(h, "history temperature", `weather@${DOMAIN}`, "v9@example.org/x"), ["Cannot read a history now: 16 are being read for others; try again in a minute"]);
+	// Who was told that it takes too long has not given the journal back.
+	await h.clock.advance(120_000);
+	h.take();
+	assert.match((await told(h, "history temperature", `weather@${DOMAIN}`, "v0@example.org/x"))[0]!, /^Cannot read a history now: 2 of yours/);
+	open();
+	await h.clock.advance(0);
+	h.take();
+	assert.match((await told(h, "history temperature", `weather@${DOMAIN}`, "v0@example.org/x"))[0]!, /Nothing of it is stored yet/);
+});
+
+test("nothing more is asked of the journal for who was told that it takes too long", async () => {
+	const h = bench();
+	for (let n = 0; n < 3_000; n++) keep(h, "weather", "temperature", n % 2 === 0, 20 * HOUR - n * 1_000);
+	for (const line of ["history", "history temperature"]) {
+		let questions = 0;
+		let open = (): void => {};
+		const { extent, rows } = h.history;
+		h.history.extent = async (span) => {
+			if (++questions === 1) await new Promise<void>((resolve) => (open = resolve));
+			return extent.call(h.history, span);
+		};
+		h.history.rows = async (...page) => {
+			questions++;
+			return rows.apply(h.history, page);
+		};
+		await told(h, line);
+		await h.clock.advance(120_000);
+		assert.match(h.take().at(-1)!, /takes longer than 120 s/);
+		open();
+		await h.clock.advance(0);
+		assert.equal(questions, 1, line);
+		Object.assign(h.history, { extent, rows });
+	}
+	assert.deepEqual(h.take(), []);
+	assert.deepEqual(h.complaints, []);
+});
+
+test("the list of what is stored names no point that was taken from its reader meanwhile", async () => {
+	const h = bench();
+	for (const [what, change] of [["rules", () => h.setRules([{ who: "bob@partner.example", role: "viewer", points: { weather: ["humidity"] } }])], ["device", () => h.remove("weather")]] as const) {
+		let open = (): void => {};
+		const until = new Promise<void>((resolve) => (open = resolve));
+		h.history.extent = async () => {
+			await until;
+			return { rows: 1, first: FAKE_START, last: FAKE_START };
+		};
+		assert.deepEqual(await told(h, "history", `weather@${DOMAIN}`, BOB), []);
+		await change();
+		open();
+		await h.clock.advance(0);
+		assert.ok(!h.take().join("").includes("temperature"), what);
+		h.setRules(RULES);
+	}
 });

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AccessRule } from "../../../src/core/access.js";
 import type { Points } from "../../../src/core/point.js";
-import { MAX_QUEUED, MAX_RUNNING, readout, type Readout, type ReadoutOptions } from "../../../src/north/readout/readout.js";
+import { MAX_QUEUED, MAX_RUNNING } from "../../../src/north/readout/job.js";
+import { LATE_BY, readout, type Readout, type ReadoutOptions } from "../../../src/north/readout/readout.js";
 import { Windows } from "../../../src/north/window.js";
+import { RequestError } from "../../../src/xmpp/requests.js";
 import { xml } from "../../../src/xmpp/xml.js";
 import { DOMAIN, harness, type Harness, type HarnessOptions, iq, presenceStanza, RULES } from "../harness.js";
 
@@ -385,13 +387,17 @@ test("the gateway's own address reads by node, everything for XEP-0323 without o
 
 test("S9: a seqnr that is no whole number is bad-request, with or without it in the refusal", async () => {
 	const h = await bench();
-	for (const seqnr of ["x", "", "1.5", "0x7", "1e3", "9".repeat(21)]) {
+	for (const seqnr of ["x", "", "1.5", "0x7", "1e3", "9".repeat(21), `${" ".repeat(32)}1`]) {
 		assert.match((await exchange(h, req(`seqnr='${seqnr}'`)))[0]!, /type='error'.*<error type='modify'><bad-request/);
 		assert.match((await exchange(h, iq("get", OP, DEV, `<cancel xmlns='${X}' seqnr='${seqnr}'/>`)))[0]!, /bad-request/);
 	}
 	assert.match((await exchange(h, req("momentary='1'")))[0]!, /<rejected xmlns='urn:xmpp:iot:sensordata'><error>/);
 	assert.match((await exchange(h, nreq("m='1'")))[0]!, /bad-request/);
 	assert.match((await exchange(h, nreq(`id='${"a".repeat(257)}'`)))[0]!, /bad-request/);
+	// S8: what is repeated has a bound, also in the refusal.
+	assert.ok((await exchange(h, req(`seqnr='${" ".repeat(5_000)}1'`)))[0]!.length < 1_000);
+	assert.ok((await exchange(h, req(`seqnr='${" ".repeat(31)}1'`)))[0]!.includes(`<accepted xmlns='${X}' seqnr='${" ".repeat(31)}1'`));
+	await h.clock.advance(100);
 	// S1: echoed as it came.
 	assert.ok((await exchange(h, req("seqnr='+007'")))[0]!.includes("seqnr='+007'"));
 });
@@ -453,13 +459,55 @@ test("a fleet is told a few stanzas a turn, and a cancel in between ends it", as
 	assert.equal(h.clock.pending, 0);
 });
 
-test("a readout ends when the uplink takes no more", async () => {
-	const h = await bench();
-	await h.ask(req("seqnr='7' when='2026-01-01T00:00:03Z'"));
+test("readouts that fall due while the uplink is down, or has no room, are told when it is back, eight at a time, and an hour later not any more", async () => {
+	const outage = async (ms: number): Promise<Harness> => {
+		const h = await bench();
+		for (let seqnr = 1; seqnr <= 12; seqnr++) await h.ask(req(`seqnr='${seqnr}' when='2026-01-01T00:00:03Z'`));
+		await h.clock.advance(2_500);
+		h.disconnect();
+		h.take();
+		await h.clock.advance(ms);
+		assert.deepEqual(h.take(), []);
+		await h.connect();
+		await h.clock.advance(10);
+		return h;
+	};
+	const back = await outage(1_000);
+	const said = back.take().map((text) => text.replace(/ id='readout-\d+'/, ""));
+	assert.equal(said.filter((text) => text.includes("<started")).length, 12);
+	for (let seqnr = 1; seqnr <= 12; seqnr++) assert.ok(said.includes(message(FIELDS(String(seqnr)))), String(seqnr));
+	assert.equal(back.clock.pending, 0);
+
+	const late = await outage(LATE_BY + 1_000);
+	assert.deepEqual(late.take(), []);
+	assert.deepEqual(await exchange(late, req("seqnr='7'")), [accepted("7"), message(FIELDS("7"))], "it is forgotten");
+
+	const full = await bench();
+	await full.ask(req("seqnr='7' when='2026-01-01T00:00:03Z'"));
+	full.room = false;
+	await full.clock.advance(10_000);
+	full.room = true;
+	await full.clock.advance(1_000);
+	assert.deepEqual(full.take().map((text) => text.replace(/ id='readout-\d+'/, "")), [message(`<started xmlns='${X}' seqnr='7'/>`), message(FIELDS("7"))]);
+	await full.ask(req("seqnr='8' when='2026-01-01T00:01:00Z'"));
+	full.room = false;
+	await full.clock.advance(3_600_000);
+	assert.equal(full.clock.pending, 0, "a stream that never has room is given up");
+});
+
+test("a readout that the end of the uplink interrupts is not gone on with, and the ones behind it wait for the next uplink", async () => {
+	const points = Object.fromEntries(Array.from({ length: 3_000 }, (_, n): [string, Points[string]] => [`p${n}`, { kind: "numeric", access: "r", unit: "°C" }]));
+	const h = await bench({ devices: { boiler: { ...BOILER, ...points } } });
+	await h.report("boiler", Object.fromEntries(Object.keys(points).map((name) => [name, "21.50"])));
+	for (let seqnr = 1; seqnr <= MAX_RUNNING + 3; seqnr++) await h.hear(req(`seqnr='${seqnr}' momentary='1'`));
+	await h.clock.advance(10);
 	h.disconnect();
-	await h.clock.advance(3_000);
+	await h.clock.advance(1_000);
+	h.take();
 	await h.connect();
-	assert.deepEqual(await exchange(h, req("seqnr='7'")), [accepted("7"), message(FIELDS("7"))]);
+	await h.clock.advance(60_000);
+	const ended = h.take().filter((text) => text.includes("done='true'")).map((text) => /seqnr='(\d+)'/.exec(text)![1]);
+	assert.deepEqual(ended.sort(), ["10", "11", "9"]);
 });
 
 test("nine readouts of one account at once: the ninth waits for its turn and is started", async () => {
@@ -490,8 +538,14 @@ test("S11: a bounce, an unavailable presence and gone() drop what the requester 
 		(h) => h.hear(`<message type='error' from='${OP}' to='${DEV}'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>`),
 		(h) => h.hear(presenceStanza("unavailable", OP, DEV)),
 		(h) => h.hear(presenceStanza("unavailable", "oscar@ops.example.org", DEV)),
-		(h) => h.readout.gone(OP),
-		(h) => h.readout.gone("oscar@ops.example.org"),
+		(h) => h.hear(`<message type='error' from='${OP}' to='boiler@${DOMAIN}' id='x'><error type='cancel'><recipient-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>`),
+		(h) => h.readout.gone(OP, "boiler"),
+		(h) => h.readout.gone("oscar@ops.example.org", "boiler"),
+		(h) => {
+			// Nobody is asked for by name: whoever has no rule any more is a stranger.
+			h.setRules(RULES.filter(({ who }) => who !== "oscar@ops.example.org"));
+			for (const module of h.modules) module.accessChanged?.();
+		},
 		(h) => h.close(),
 	];
 	for (const [row, how] of leave.entries()) {
@@ -507,7 +561,12 @@ test("S11: a bounce, an unavailable presence and gone() drop what the requester 
 	await h.ask(req(later));
 	await h.hear(presenceStanza("unavailable", "oscar@ops.example.org/phone", DEV));
 	await h.hear(presenceStanza("unavailable", OP, `other@${DOMAIN}`));
-	h.readout.gone("oscar@ops.example.org/phone");
+	h.readout.gone("oscar@ops.example.org/phone", "boiler");
+	h.readout.gone(OP, "other");
+	h.readout.gone("oscar@ops.example.org", "");
+	// A letter that bounces, which went to the account: this client is there.
+	await h.hear(`<message type='error' from='oscar@ops.example.org' to='boiler@${DOMAIN}'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>`);
+	for (const module of h.modules) module.accessChanged?.();
 	await h.clock.advance(3_000);
 	assert.equal(h.take().length, 2);
 });
@@ -546,4 +605,83 @@ test("requests of slixmpp, Smack, Clayster and IoTGateway are understood as they
 		assert.equal(said.length, expected.length, `${client}: ${said.join("\n")}`);
 		expected.forEach((pattern, n) => assert.match(said[n]!, pattern, client));
 	}
+});
+
+test("rules that change during a readout hold for all that is told after it: a device, a point, a failure; and it ends", async () => {
+	const devices = Object.fromEntries(Array.from({ length: 400 }, (_, n): [string, Points] => [`d${n}`, { t: { kind: "text", access: "r" }, u: { kind: "text", access: "r" } }]));
+	const who = "oscar@ops.example.org";
+	for (const later of [[{ who, role: "viewer", devices: ["d1"] }], [{ who, role: "viewer", points: { "d*": ["u"] } }], [{ who, role: "none", devices: ["d3*"] }, { who, role: "viewer" }]] as const satisfies readonly (readonly AccessRule[])[]) {
+		const h = await bench({ devices: { boiler: BOILER, ...devices }, access: [{ who, role: "viewer" }] });
+		for (const id of Object.keys(devices)) await h.report(id, { t: `t-${id}-${"x".repeat(1_200)}`, ...(id !== "d399" && { u: `u-${id}` }) });
+		await h.ask(req("seqnr='7' momentary='1'", "<field name='t'/><field name='u'/>", OP, DOMAIN));
+		await h.clock.advance(10);
+		const before = h.take().length;
+		assert.ok(before > 5);
+		h.room = false; // what is in hand was made under the old rules
+		await h.clock.advance(1_000);
+		h.setRules(later);
+		for (const module of h.modules) module.accessChanged?.();
+		h.room = true;
+		await h.clock.advance(60_000);
+		const said = h.take();
+		assert.match(said.at(-1)!, /done='true'/);
+		const told = new Set([...said.join("").matchAll(/nodeId='(d\d+)'[^]*?<\/node>/g)].map(([, id]) => id!));
+		for (const id of told) assert.ok(h.access.maySee(who, id, devices[id]!), id);
+		for (const [, name, id] of said.join("").matchAll(/ value='([tu])-(d\d+)/g)) assert.ok(h.access.mayRead(who, id!, name!), `${name} of ${id}`);
+		// d399 has no value of `u`: that is said to who may know.
+		assert.equal(said.join("").includes("Cannot read"), h.access.mayRead(who, "d399", "u"));
+		assert.equal(h.clock.pending, 0);
+	}
+});
+
+test("a reader whom the gateway cannot ask, since it asks too many others, is waited for and gets the whole", async () => {
+	const devices = Object.fromEntries(Array.from({ length: 400 }, (_, n): [string, Points] => [`d${n}`, { t: { kind: "text", access: "r" } }]));
+	let isFull = true;
+	const h = harness((verbs) => [readout(verbs, { windows: new Windows({ clock: verbs.clock, log: verbs.log, ask: async () => {
+		if (isFull) throw new RequestError("wait", "resource-constraint", "Cannot ask: 1000 questions wait already");
+		return xml("iq");
+	} }) })], { devices });
+	for (const id of Object.keys(devices)) await h.report(id, { t: "x".repeat(5_000) });
+	await h.ask(req("seqnr='7' momentary='1'", "", "alice@example.org/desk", DOMAIN));
+	await h.clock.advance(900_000);
+	assert.equal(h.take().length, 250, "half of the window, and no more");
+	isFull = false;
+	await h.clock.advance(60_000);
+	assert.match(h.take().at(-1)!, /done='true'/);
+	assert.equal(h.clock.pending, 0);
+});
+
+test("readouts of many accounts of one domain leave room for those of others, scheduled ones also for those of now", async () => {
+	const access: AccessRule[] = [{ who: "*@crowd.example", role: "viewer" }, { who: "*@example.org", role: "viewer" }, { who: "*@third.example", role: "viewer" }, { who: "*@fourth.example", role: "viewer" }];
+	const h = await bench({ access });
+	const schedule = async (domain: string): Promise<number> => {
+		let count = 0;
+		for (let n = 0; n < 400; n++) if ((await h.ask(req(`seqnr='${n}' when='2026-01-01T23:00:00Z'`, "", `u${n % 20}@${domain}/r`)))[0]!.includes("queued='true'")) count++;
+		await h.clock.advance(60_000);
+		return count;
+	};
+	assert.deepEqual([await schedule("crowd.example"), await schedule("example.org"), await schedule("third.example"), await schedule("fourth.example")], [250, 250, 250, 0]);
+	assert.equal((await exchange(h, req("seqnr='999'", "", "u99@fourth.example/r"))).length, 2);
+});
+
+test("stanza ids are those that the gateway gives", async () => {
+	let ids = 0;
+	const h = harness((verbs) => [readout(verbs, { newId: () => `fresh-${++ids}` })], { devices: { boiler: BOILER } });
+	await h.report("boiler", { temperature: "1" });
+	await h.ask(req("seqnr='7'"));
+	await h.clock.advance(0);
+	assert.match(h.take()[0]!, / id='fresh-1'/);
+});
+
+test("a field of a fleet asks the rules about that field alone", async () => {
+	const points = Object.fromEntries(Array.from({ length: 20 }, (_, n): [string, Points[string]] => [`p${n}`, { kind: "numeric", access: "r" }]));
+	const h = await bench({ devices: { boiler: BOILER, ...Object.fromEntries(Array.from({ length: 50 }, (_, n): [string, Points] => [`d${n}`, points])) }, access: [{ who: "oscar@ops.example.org", role: "viewer" }] });
+	let asked = 0;
+	const { mayRead } = h.access;
+	h.access.mayRead = (...about) => {
+		asked++;
+		return mayRead.apply(h.access, about);
+	};
+	h.receive(req("seqnr='7'", "<field name='P7'/>", OP, DOMAIN));
+	assert.equal(asked, 50);
 });
