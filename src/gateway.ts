@@ -437,6 +437,7 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 		for (const twin of changed) {
 			const { link, source } = twin.device;
 			if (announce(link, source)) continue;
+			each((module) => module.removed?.(twin));
 			registry.remove(link, source.address);
 			store.forget(twin);
 		}

@@ -48,7 +48,7 @@ export function northWing(roof: Omit<Verbs, "ask">, { store, newId, version: sof
 	const requests = new Requests({ clock: roof.clock, newId, send: (stanza) => roof.say(stanza) });
 	const verbs: Verbs = { ...roof, get access() { return roof.access; }, ask: (question, options) => requests.ask(question, options) };
 	const windows = new Windows({ clock: roof.clock, log: roof.log, ask: (question, options) => requests.ask(question, { ...options, reserved: true }) });
-	const letters = courier(verbs, { outbox: store.outbox, newId });
+	const letters = courier(verbs, { outbox: store.outbox, newId, onGone: (who) => watching.gone(who) });
 	const watching = watches(verbs, { store, courier: letters });
 	const all = (): readonly XepModule[] => modules;
 	const caps = capabilities(verbs, all);

@@ -35,8 +35,8 @@ export interface Queue {
 export interface Outbox {
 	/** Resolves when it is on disk; one that is there already changes nothing. @throws {GatewayError} `store-failed`. */
 	post(letter: Letter): Promise<void>;
-	/** The first letters for a receiver that are in no batch yet: urgent ones, then by the time of posting. */
-	next(to: string, limit: number): Promise<readonly Waiting[]>;
+	/** The first letters for a receiver that are in no batch yet: urgent ones, then by the time of posting; those of the devices `except` are left out. */
+	next(to: string, limit: number, except?: readonly string[]): Promise<readonly Waiting[]>;
 	/** Those that were sent and not acknowledged, oldest first: for a new session of the uplink. */
 	sent(to: string, limit: number): Promise<readonly Waiting[]>;
 	/** Resolves when it is on disk that these letters ride in this stanza, before it is sent: a repetition is then the same stanza. */

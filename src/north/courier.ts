@@ -39,13 +39,8 @@ const BACK_EVERY: Millis = 10_000;
 /** Receivers remembered while they have nothing to receive. */
 const MAX_IDLE = 1_000;
 
-/** As `Outbox`; one that knows `except` leaves letters of these devices out, so that they do not stand before those of others. */
-export interface CourierOutbox extends Omit<Outbox, "next"> {
-	next(to: string, limit: number, except?: readonly string[]): Promise<readonly Waiting[]>;
-}
-
 export interface CourierOptions {
-	readonly outbox: CourierOutbox;
+	readonly outbox: Outbox;
 	/** There is no such account any more, and its letters are discarded: what would write others ends. Bare JID. */
 	readonly onGone?: (who: string) => void;
 	/** A fresh, unguessable stanza id. */
@@ -81,7 +76,7 @@ export function courier(verbs: Verbs, options: CourierOptions): Courier {
 
 class Rounds implements Courier {
 	readonly #verbs: Verbs;
-	readonly #outbox: CourierOutbox;
+	readonly #outbox: Outbox;
 	readonly #onGone: (who: string) => void;
 	readonly #newId: () => string;
 	readonly #lanes = new Map<string, Lane>();

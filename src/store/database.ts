@@ -96,7 +96,7 @@ export class Database {
 			case "rows": return { kind: "rows", rows: yield* readRows(this.#db, this.#journal, question.wanted, question.limit, question.after) };
 			case "buckets": return { kind: "buckets", buckets: yield* readBuckets(this.#db, this.#journal, question.wanted, question.width, question.limit) };
 			case "extent": return { kind: "extent", extent: yield* readExtent(this.#db, this.#journal, question.wanted) };
-			case "next": return { kind: "letters", letters: this.#outbox.next(question.to, question.limit) };
+			case "next": return { kind: "letters", letters: this.#outbox.next(question.to, question.limit, question.except) };
 			case "sent": return { kind: "letters", letters: this.#outbox.sent(question.to, question.limit) };
 			case "descriptions": return { kind: "descriptions", descriptions: this.#descriptions.of(question.link) };
 			case "queues": return { kind: "queues", queues: this.#outbox.queues() };

@@ -115,7 +115,6 @@ export const MIGRATIONS: readonly string[] = [
 	) STRICT;
 	CREATE INDEX letter_next ON letter (receiver, urgent DESC, n) WHERE batch IS NULL;
 	CREATE INDEX letter_sent ON letter (receiver, n) WHERE batch IS NOT NULL;
-	CREATE INDEX letter_oldest ON letter (urgent, n);
 	CREATE INDEX letter_batch ON letter (batch) WHERE batch IS NOT NULL;
 	`,
 ];

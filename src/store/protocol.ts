@@ -76,7 +76,8 @@ export type Question =
 	| { readonly kind: "rows"; readonly wanted: Wanted; readonly limit: number; readonly after?: readonly [at: number, seq: number] }
 	| { readonly kind: "buckets"; readonly wanted: Wanted; readonly limit: number; readonly width: Millis }
 	| { readonly kind: "extent"; readonly wanted: Wanted }
-	| { readonly kind: "next" | "sent"; readonly to: string; readonly limit: number }
+	| { readonly kind: "next"; readonly to: string; readonly limit: number; readonly except?: readonly string[] }
+	| { readonly kind: "sent"; readonly to: string; readonly limit: number }
 	| { readonly kind: "queues" }
 	| { readonly kind: "descriptions"; readonly link: string };
 

@@ -431,7 +431,7 @@ function outboxOf(change: (change: Change) => Promise<number>, ask: (question: Q
 	};
 	return {
 		post: async (letter: Letter) => void (await change({ kind: "post", letter })),
-		next: (to, limit) => letters({ kind: "next", to, limit }),
+		next: (to, limit, except) => letters({ kind: "next", to, limit, ...(except && { except }) }),
 		sent: (to, limit) => letters({ kind: "sent", to, limit }),
 		assign: async (ids, batch) => void (await change({ kind: "assign", ids, batch })),
 		acknowledged: async (batches) => void (await change({ kind: "acknowledged", batches })),
