@@ -163,8 +163,13 @@ export function startGateway({ domain, name: firstName, roads: firstRoads, regis
 	/** What was said about devices before. Nothing but what they are made of counts of it: no life and no readings. */
 	function recall({ link, dialect, described = [] }: Road): void {
 		for (const message of described) {
-			const { announced = [] } = dialect.decode({ body: { kind: "message", ...message }, received: clock.now(), taken: () => undefined });
-			for (const announcement of announced) announce(link.id, announcement, true);
+			try {
+				const { announced = [] } = dialect.decode({ body: { kind: "message", ...message }, received: clock.now(), taken: () => undefined });
+				for (const announcement of announced) announce(link.id, announcement, true);
+			} catch (error) {
+				// A bug, as in carry(); what is on disk must not keep the gateway from starting again and again.
+				log.error({ err: error, link: link.id, topic: message.topic }, `Cannot decode what "${message.topic}" said before: ${messageOf(error)}`);
+			}
 		}
 	}
 
