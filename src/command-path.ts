@@ -1,4 +1,5 @@
 // North to south: command → access → twin → dialect → link, and done only when a reading has confirmed it.
+import { setMaxListeners } from "node:events";
 import type { Access } from "./core/access.js";
 import type { Clock, Millis } from "./core/clock.js";
 import { type Command, LOCAL, type Outcome } from "./core/command.js";
@@ -108,6 +109,7 @@ export class CommandPath {
 /** A signal that aborts with any of these, and by hand. AbortSignal.any() would leave something at each of them for as long as they live (Node 20). */
 function joined(...outer: readonly AbortSignal[]): { readonly signal: AbortSignal; abort(reason: unknown): void; dispose(): void } {
 	const inner = new AbortController();
+	setMaxListeners(0, inner.signal, ...outer); // each command under way listens, and stops listening when it ends
 	const stops = outer.map((signal) => [signal, (): void => inner.abort(signal.reason)] as const);
 	for (const [signal, stop] of stops) {
 		if (signal.aborted) stop();
