@@ -324,6 +324,8 @@ export class Store implements SubscriptionStore, WatchStore, Journal, History {
 	/** A sound copy in a new file of mode 0600, while everything goes on. @throws {GatewayError} `store-failed`, also when there is such a file. */
 	async backup(file: string): Promise<void> {
 		await this.flush();
+		// What could not be written would be missing, and the backup would look whole.
+		if (this.fault !== undefined) throw new GatewayError("store-failed", `Cannot write the backup "${file}": ${this.fault}`);
 		try {
 			await this.#port.copy(this.#file, file);
 		} catch (error) {

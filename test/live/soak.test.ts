@@ -137,6 +137,7 @@ describe("soak", { skip: missing("prosody", "mosquitto"), timeout: (SECONDS + 30
 	test("presence is right for every device", async () => {
 		assert.ok(isCalm, "the chaos did not come to its end");
 		try {
+			// The return of a device that flaps is told after 30 s by its own rule (src/core/availability.ts), and what its broker has kept comes before that.
 			await waitUntil("right presences", () => romeo.isOnline && wrongPresences().length === 0, { withinMs: 60_000, logTail: () => wrongPresences().join("\n") });
 		} finally {
 			figures.push(["presence", `${DEVICES - wrongPresences().length} of ${DEVICES} right, ${((Date.now() - calmFrom) / 1_000).toFixed(1)} s after the last fault; ${romeo.logins} logins`]);

@@ -115,6 +115,7 @@ test("Store says when the disk is full, goes on, keeps what it could not write, 
 	assert.equal(isTaken, false);
 	assert.match(await valuesOf(store), /^y+,5\.0$/); // what is in memory is history already
 	assert.deepEqual(store.delivered("farm"), []);
+	await assert.rejects(store.backup(join(folder, "backup.sqlite")), { fault: "store-failed", message: /Cannot write the backup .*the disk is full/ }, "a backup without what could not be written would look whole");
 	assert.equal(log.lines.filter((line) => line.startsWith("error")).length, 1);
 	assert.match(log.lines[0]!, /^error Cannot write to the database: the disk is full/);
 	await store.limitPages(100_000);
