@@ -176,7 +176,7 @@ describe("the journal", { skip: missing("mosquitto") }, () => {
 			await publish(50);
 			published += 50;
 			// Somebody reads the past.
-			await gateway.cli("history", "node-1", POINT, "7d", "--json");
+			await gateway.cli("history", "node-1", POINT, "--json");
 			return gateway.logs.slice(since).some(({ msg: text }) => /^Database is damaged/.test(text));
 		}, { withinMs: 20_000, logTail: () => gateway.logs.slice(since).map(({ msg: text }) => text).join("\n") });
 		assert.equal(setAside(gateway.dataFolder).length, 1);
